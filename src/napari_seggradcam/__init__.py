@@ -1,0 +1,82 @@
+"""Seg-Grad-CAM for napari: why did this network segment this region like that?
+
+The public names are imported when they are first used, so that importing the
+package loads neither torch nor napari nor Qt.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Cancelled": "errors",
+    "ExplanationFileError": "errors",
+    "ImageError": "errors",
+    "LayerError": "errors",
+    "MissingPackage": "errors",
+    "NetworkError": "errors",
+    "NetworkFileError": "errors",
+    "OptionError": "errors",
+    "RegionError": "errors",
+    "SegGradCamError": "errors",
+    "ShapeError": "errors",
+    "TargetError": "errors",
+    "TrainingDataError": "errors",
+    "UntrustedNetwork": "errors",
+    "Network": "networks.network",
+    "NetworkLayer": "networks.layers",
+    "UNet": "networks.unet",
+    "open_network": "networks.opening",
+    "Explainer": "explain.explainer",
+    "Explanation": "explain.explanation",
+    "Heatmap": "explain.explanation",
+    "explain": "explain.explainer",
+    "open_explanation": "explain.explanation",
+    "everywhere": "explain.regions",
+    "label": "explain.regions",
+    "pixel": "explain.regions",
+    "predicted": "explain.regions",
+    "open_sample": "scenes.samples",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if TYPE_CHECKING:
+    from .errors import (
+        Cancelled,
+        ExplanationFileError,
+        ImageError,
+        LayerError,
+        MissingPackage,
+        NetworkError,
+        NetworkFileError,
+        OptionError,
+        RegionError,
+        SegGradCamError,
+        ShapeError,
+        TargetError,
+        TrainingDataError,
+        UntrustedNetwork,
+    )
+    from .explain.explainer import Explainer, explain
+    from .explain.explanation import Explanation, Heatmap, open_explanation
+    from .explain.regions import everywhere, label, pixel, predicted
+    from .networks.layers import NetworkLayer
+    from .networks.network import Network
+    from .networks.opening import open_network
+    from .networks.unet import UNet
+    from .scenes.samples import open_sample

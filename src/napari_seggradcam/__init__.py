@@ -31,7 +31,6 @@ _HOME = {
     "Explainer": "explain.explainer",
     "Explanation": "explain.explanation",
     "Heatmap": "explain.explanation",
-    "explain": "explain.explainer",
     "open_explanation": "explain.explanation",
     "everywhere": "explain.regions",
     "label": "explain.regions",
@@ -40,10 +39,42 @@ _HOME = {
     "open_sample": "scenes.samples",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = [
+    "Cancelled",
+    "Explainer",
+    "Explanation",
+    "ExplanationFileError",
+    "Heatmap",
+    "ImageError",
+    "LayerError",
+    "MissingPackage",
+    "Network",
+    "NetworkError",
+    "NetworkFileError",
+    "NetworkLayer",
+    "OptionError",
+    "RegionError",
+    "SegGradCamError",
+    "ShapeError",
+    "TargetError",
+    "TrainingDataError",
+    "UNet",
+    "UntrustedNetwork",
+    "__version__",
+    "everywhere",
+    "explain",
+    "label",
+    "open_explanation",
+    "open_network",
+    "open_sample",
+    "pixel",
+    "predicted",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "explain":  # both a room and, called, a public function
+        return import_module(".explain", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME[name]}", __name__), name)

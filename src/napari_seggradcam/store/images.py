@@ -1,0 +1,180 @@
+"""Image files for the command line: TIFF, PNG, JPEG and NumPy, with their axes.
+
+Large or exotic formats are not this module's task: napari and its readers open those.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+
+_TIFF = (".tif", ".tiff")
+_PICTURE = (".png", ".jpg", ".jpeg")
+_NUMPY = (".npy",)
+_MOST_CHANNELS = 4
+
+
+@dataclass(frozen=True)
+class ReadImage:
+    """An image file's content.
+
+    Attributes
+    ----------
+    array : ndarray
+    axes : str
+        One letter per axis of `array`: Z, Y, X and C.
+    """
+
+    array: NDArray[Any]
+    axes: str
+
+
+def read_image(path: str | Path, axes: str | None = None) -> ReadImage:
+    """Read an image and say what its axes are.
+
+    TIFF files say it themselves; otherwise two axes are YX, a last axis of 3 or 4 is C
+    (red, green, blue), a first axis of up to 4 is C, and three longer axes are ZYX.
+    The alpha channel of pictures is dropped. Axes of length 1 that a TIFF file calls
+    time, sample or the like are dropped.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.tif``, ``.tiff``, ``.png``, ``.jpg``, ``.jpeg`` or ``.npy``.
+    axes : str, optional
+        The axes of the array where they are known better than by guessing, as "ZYX".
+
+    Returns
+    -------
+    ReadImage
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, can't be read, or its axes can't be told.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise ImageError(f"There is no image file {source}. Expected the path of an image.")
+    try:
+        array, guess = _read(source)
+    except ImageError:
+        raise
+    except Exception as error:  # every decoder raises its own kinds
+        raise ImageError(
+            f"{source} can't be read as an image ({type(error).__name__}: {error}). "
+            "Expected a TIFF, PNG, JPEG or NumPy file that is not damaged."
+        ) from error
+    if array.dtype.kind not in "buif" or array.size == 0:
+        raise ImageError(
+            f"{source} holds {array.dtype} values of shape {array.shape}. "
+            "Expected whole or real numbers, at least one pixel."
+        )
+    return ReadImage(array, _given_axes(axes, array, source) if axes else guess)
+
+
+def read_labels(path: str | Path) -> NDArray[np.int64]:
+    """Read a mask or a label image: whole numbers, 0 is background.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `read_image`; must have no channels. Masks stored as floats are taken when
+        every value is a whole number.
+
+    Returns
+    -------
+    ndarray of int64, spatial shape
+
+    Raises
+    ------
+    ImageError
+        If the file can't be read or holds something else than labels.
+    """
+    read = read_image(path)
+    array, axes = read.array, read.axes
+    if "C" in axes:
+        channels = np.moveaxis(array, axes.index("C"), 0)
+        if not (channels == channels[0]).all():
+            raise ImageError(
+                f"{path} has {len(channels)} differing channels, so it is a picture, not a mask. "
+                "Expected one number per pixel."
+            )
+        array = channels[0]
+    if array.dtype.kind == "f" and not (array == np.round(array)).all():
+        raise ImageError(
+            f"{path} holds fractions. Expected whole numbers: 0 outside, 1 or a label inside."
+        )
+    return np.asarray(array).astype(np.int64)
+
+
+def _read(source: Path) -> tuple[NDArray[Any], str]:
+    suffix = source.suffix.lower()
+    if suffix in _TIFF:
+        return _read_tiff(source)
+    if suffix in _PICTURE:
+        from skimage.io import imread
+
+        array = np.asarray(imread(source))
+        if array.ndim == 3 and array.shape[-1] in (2, 4):
+            array = array[..., :-1]
+        if array.ndim == 3 and array.shape[-1] == 1:
+            array = array[..., 0]
+        return array, "YX" if array.ndim == 2 else "YXC"
+    if suffix in _NUMPY:
+        array = np.load(source, allow_pickle=False)
+        return array, _guess_axes(array, source)
+    raise ImageError(
+        f"{source} ends in {suffix or 'nothing'!r}. Expected one of "
+        f"{', '.join(_TIFF + _PICTURE + _NUMPY)}; convert it, or open it in napari."
+    )
+
+
+def _read_tiff(source: Path) -> tuple[NDArray[Any], str]:
+    import tifffile
+
+    with tifffile.TiffFile(source) as file:
+        series = file.series[0]
+        array, letters = np.asarray(series.asarray()), series.axes.replace("S", "C")
+    keep = [i for i, letter in enumerate(letters) if letter in "ZYXC" or array.shape[i] > 1]
+    array = array.reshape([array.shape[i] for i in keep])
+    letters = "".join(letters[i] for i in keep)
+    if array.ndim == 3 and letters[0] in "IQ" and letters[1:] == "YX":
+        letters = "CYX" if array.shape[0] <= _MOST_CHANNELS else "ZYX"
+    if set(letters) <= set("ZYXC") and len(set(letters)) == len(letters) and "YX" in letters:
+        return array, letters
+    return array, _guess_axes(array, source)
+
+
+def _guess_axes(array: NDArray[Any], source: Path) -> str:
+    shape = array.shape
+    if array.ndim == 2:
+        return "YX"
+    if array.ndim == 3:
+        if shape[-1] in (3, 4):
+            return "YXC"
+        return "CYX" if shape[0] <= _MOST_CHANNELS else "ZYX"
+    if array.ndim == 4 and shape[0] <= _MOST_CHANNELS:
+        return "CZYX"
+    raise ImageError(
+        f"{source} has shape {shape}, and its axes can't be told from that. "
+        "Say them: --axes with one letter of Z, Y, X, C per axis."
+    )
+
+
+def _given_axes(axes: str, array: NDArray[Any], source: Path) -> str:
+    letters = axes.upper()
+    if (
+        len(letters) != array.ndim
+        or len(set(letters)) != len(letters)
+        or set(letters) - set("ZYXC")
+    ):
+        raise ImageError(
+            f"The axes {axes!r} do not fit {source}, which has shape {array.shape}. "
+            "Expected one letter of Z, Y, X, C per axis, each at most once."
+        )
+    return letters

@@ -3,6 +3,7 @@
 A normalisation acts on the whole image, as (channels, *spatial) float32, before padding.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -17,7 +18,9 @@ Values = NDArray[np.float32]
 class Normalisation(Protocol):
     """What every normalisation can do."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """Name of the kind, as in its JSON form."""
 
     def __call__(self, values: Values) -> Values:
         """Normalised copy of ``values`` (channels, *spatial)."""
@@ -86,12 +89,14 @@ class MeanStd:
         return f"(value / {self.divide:g} − ({mean})) / ({std})"
 
 
-_KINDS = {cls.kind: cls for cls in (Percentile, ZeroMeanUnitVariance, MeanStd)}
+_KINDS: dict[str, Callable[..., Normalisation]] = {
+    cls.kind: cls for cls in (Percentile, ZeroMeanUnitVariance, MeanStd)
+}
 
 
 def normalisation_to_dict(normalisation: Normalisation | None) -> dict[str, Any] | None:
     """JSON form of a normalisation, the inverse of `normalisation_from_dict`."""
-    return None if normalisation is None else asdict(normalisation)  # type: ignore[call-overload,no-any-return]
+    return None if normalisation is None else asdict(normalisation)  # type: ignore[call-overload]
 
 
 def normalisation_from_dict(description: dict[str, Any] | None) -> Normalisation | None:
@@ -119,9 +124,10 @@ def normalisation_from_dict(description: dict[str, Any] | None) -> Normalisation
     if kind == MeanStd.kind:
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     try:
-        return _KINDS[kind](**fields)
+        normalisation: Normalisation = _KINDS[kind](**fields)
     except TypeError as error:
         raise OptionError(f"Normalisation {description!r} does not fit its kind: {error}") from None
+    return normalisation
 
 
 def _shift_and_scale(

@@ -135,7 +135,7 @@ class UNet(nn.Module):
             for below, width in pairwise([in_channels, *widths[:-1]])
         )
         self.pool = nn.ModuleList(_MAX_POOL[ndim](2) for _ in range(depth))
-        self.bottleneck = Block(ndim, ([in_channels, *widths])[depth], widths[-1], padding, norm)
+        self.bottleneck = Block(ndim, widths[-2], widths[-1], padding, norm)
         self.decoder = nn.ModuleList(
             Up(ndim, width, padding, norm, upsampling) for width in reversed(widths[1:])
         )

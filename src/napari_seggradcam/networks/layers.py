@@ -1,0 +1,124 @@
+"""What a network layer is, and how layers are chosen by name or preset."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..errors import LayerError
+
+PRESETS = ("bottleneck", "levels", "all")
+
+
+@dataclass(frozen=True)
+class NetworkLayer:
+    """One call of a leaf module on the way to the logits, or a skip.
+
+    Attributes
+    ----------
+    name
+        Unique and readable, such as ``"encoder 0 relu 2"``.
+    module
+        Dotted path in the module that the user gave; None for a skip.
+    call
+        Which call of that module (0, 1, …); for a skip, which of the network's joins.
+    argument
+        For a skip, which of the joined tensors it is; else None.
+    kind
+        ``"conv"``, ``"up"``, ``"norm"``, ``"pool"``, an activation's name, ``"skip"``, …
+    role
+        ``"encoder"``, ``"bottleneck"``, ``"decoder"``, ``"skip"`` or ``"head"``.
+    level
+        How often the resolution was halved.
+    channels
+        Number of feature maps.
+    stride
+        Image pixels from one position to the next, per spatial axis.
+    offset
+        Input pixel on which position 0 lies, per spatial axis.
+    shape
+        Spatial shape at the probe size.
+    """
+
+    name: str
+    module: str | None
+    call: int
+    argument: int | None
+    kind: str
+    role: str
+    level: int
+    channels: int
+    stride: tuple[float, ...]
+    offset: tuple[float, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def stage(self) -> str:
+        """Role and level, such as ``"encoder 0"``; one of bottleneck and head is enough."""
+        return stage_name(self.role, self.level)
+
+
+def stage_name(role: str, level: int) -> str:
+    """Name of all network layers of one role and level."""
+    return role if role in ("bottleneck", "head") else f"{role} {level}"
+
+
+def select_layers(
+    layers: Sequence[NetworkLayer], wanted: str | Iterable[str]
+) -> tuple[NetworkLayer, ...]:
+    """Layers for a preset, a name, a module's path, or a list of those.
+
+    Parameters
+    ----------
+    layers
+        All layers of a network, in order of execution.
+    wanted
+        ``"bottleneck"``: the tensor that leaves the bottleneck; ``"levels"``: the tensor that
+        leaves every stage but the head; ``"all"``; or names. A name that stands in the network
+        wins over a preset.
+
+    Returns
+    -------
+    tuple of NetworkLayer
+        In order of execution, each once.
+
+    Raises
+    ------
+    LayerError
+        If a name is unknown, a path names several calls, or nothing was asked for.
+    """
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    if not names:
+        raise LayerError("No network layer was asked for; give a name, several, or a preset.")
+    chosen = {layer.name for name in names for layer in _select_one(layers, name)}
+    return tuple(layer for layer in layers if layer.name in chosen)
+
+
+def _select_one(layers: Sequence[NetworkLayer], name: str) -> Sequence[NetworkLayer]:
+    named = [layer for layer in layers if layer.name == name]
+    if named:
+        return named
+    if name == "all":
+        return layers
+    if name == "levels":
+        return _last_of_stages(layers, ("encoder", "bottleneck", "decoder"))
+    if name == "bottleneck":
+        return _last_of_stages(layers, ("bottleneck",))
+    called = [layer for layer in layers if layer.module == name]
+    if len(called) > 1:
+        names = ", ".join(repr(layer.name) for layer in called)
+        raise LayerError(
+            f"Module {name!r} is called {len(called)} times; ask for one call by name: {names}."
+        )
+    if not called:
+        some = ", ".join(repr(layer.name) for layer in layers[:6])
+        raise LayerError(
+            f"There is no network layer {name!r}. Expected a preset ({', '.join(PRESETS)}), a "
+            f"module's path, or one of the {len(layers)} names in Network.layers: {some}, …"
+        )
+    return called
+
+
+def _last_of_stages(
+    layers: Sequence[NetworkLayer], roles: tuple[str, ...]
+) -> Sequence[NetworkLayer]:
+    last = {layer.stage: layer for layer in layers if layer.role in roles}
+    return list(last.values())

@@ -1,0 +1,151 @@
+"""The native network file: safetensors with everything else in its metadata.
+
+Opening one reads numbers and JSON and builds a `UNet`; no code from the file ever runs.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..errors import NetworkFileError, OptionError
+from .normalisation import normalisation_from_dict, normalisation_to_dict
+from .unet import UNet
+
+if TYPE_CHECKING:
+    from .network import Network
+
+KEY = "napari-seggradcam"
+VERSION = 1
+_DTYPES = {"float32": torch.float32, "float16": torch.float16}
+
+
+def save_network(network: "Network", path: str | Path, dtype: str = "float32") -> Path:
+    """Write a network with this package's `UNet` as a native file.
+
+    Parameters
+    ----------
+    network
+        Its module must be a `UNet`, because the file holds numbers and no code.
+    path
+        File to write; an existing one is replaced.
+    dtype
+        ``"float32"``, or ``"float16"`` for half the size; opened again it runs in float32.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    OptionError
+        If the module is no `UNet` or there is no such dtype.
+    NetworkFileError
+        If the file can't be written.
+    """
+    if not isinstance(network.module, UNet):
+        raise OptionError(
+            f"The network's module is a {type(network.module).__name__}; a native file holds a "
+            "napari_seggradcam.UNet and no code. Save its state dict with torch.save, and open "
+            'that with factory="package.module:function".'
+        )
+    if dtype not in _DTYPES:
+        raise OptionError(f"The dtype is {dtype!r}; expected 'float32' or 'float16'.")
+    description = {
+        "version": VERSION,
+        "name": network.name,
+        "architecture": {"kind": "unet", **network.module.config},
+        "axes": network.axes,
+        "channels": network.channels,
+        "classes": list(network.classes),
+        "colours": list(network.colours),
+        "normalisation": normalisation_to_dict(network.normalisation),
+        "provenance": network.provenance,
+    }
+    tensors = {
+        name: tensor.detach().cpu().to(_DTYPES[dtype] if tensor.is_floating_point() else None)
+        for name, tensor in network.module.state_dict().items()
+    }
+    path = Path(path)
+    try:
+        save_file(tensors, path, metadata={KEY: json.dumps(description)})
+    except (OSError, SafetensorError) as error:
+        raise NetworkFileError(f"The network can't be written to {path}: {error}") from error
+    return path
+
+
+def read_native(path: Path) -> "Network":
+    """Open a native file.
+
+    Raises
+    ------
+    NetworkFileError
+        If the file is not one, or its parts do not fit together.
+    """
+    from .network import Network
+
+    tensors, metadata = read_safetensors(path)
+    if KEY not in metadata:
+        raise NetworkFileError(
+            f"{path} holds tensors and no description of a network. If it is a state dict, give "
+            'factory="package.module:function" that builds the module.'
+        )
+    try:
+        description: dict[str, Any] = json.loads(metadata[KEY])
+        if description["version"] > VERSION:
+            raise NetworkFileError(
+                f"{path} was written by a newer napari-seggradcam (file version "
+                f"{description['version']}, this one reads {VERSION}); update the package."
+            )
+        architecture = dict(description["architecture"])
+        if architecture.pop("kind") != "unet":
+            raise NetworkFileError(f"{path} holds an architecture that this version can't build.")
+        module = UNet(**architecture)
+        module.load_state_dict(
+            {
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name, tensor in tensors.items()
+            }
+        )
+        return Network(
+            module,
+            axes=description["axes"],
+            channels=description["channels"],
+            classes=description["classes"],
+            colours=description["colours"],
+            normalisation=normalisation_from_dict(description["normalisation"]),
+            name=description["name"],
+            path=path,
+            sha256=file_sha256(path),
+            provenance=description["provenance"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise NetworkFileError(
+            f"{path} is damaged or was not written by Network.save: {error}"
+        ) from error
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises
+    ------
+    NetworkFileError
+        If it can't be read as one.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise NetworkFileError(f"{path} can't be read as safetensors: {error}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,191 @@
+"""Roles of network layers: encoder, bottleneck, decoder, skip and head, read from a trace.
+
+The idea: a network is *expanding* from the first time that it enlarges a map. Everything made
+from enlarged maps belongs to the decoder. Of the rest, the deepest maps are the bottleneck, what
+led to them is the encoder, and what leads past them (lateral convolutions, attention gates) is
+on a skip. A skip itself is the tensor that meets an enlarged one in a concatenation or addition.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import NetworkError
+from .layers import NetworkLayer, stage_name
+from .tracing import GATES, Trace
+
+
+@dataclass
+class _Candidate:
+    """A network layer whose role is not known yet."""
+
+    value: int
+    module: str | None
+    call: int
+    argument: int | None
+    kind: str
+    upsampled: bool
+    stride: tuple[float, ...]
+    offset: tuple[float, ...]
+    shape: tuple[int, ...]
+    channels: int
+    role: str = ""
+    level: int = 0
+
+    def __post_init__(self) -> None:
+        self.level = max(0, round(float(np.log2(max(self.stride)))))
+
+
+Sizes = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def find_layers(small: Trace, large: Trace, sizes: Sizes) -> tuple[NetworkLayer, ...]:
+    """All network layers on the way to the logits, in order of execution.
+
+    Parameters
+    ----------
+    small, large
+        Traces of the same network on two input sizes; how a map grows from one to the other
+        tells its stride, also where convolutions are not padded.
+    sizes
+        The two spatial shapes of the input.
+
+    Raises
+    ------
+    NetworkError
+        If the network takes another path on the larger input, or has no layer with maps.
+    """
+    keys = [[(c.path, c.call) for c in t.calls] for t in (small, large)]
+    if keys[0] != keys[1] or len(small.joins) != len(large.joins):
+        raise NetworkError(
+            "The network calls other modules on a larger image, so that its layers can't be named."
+        )
+    candidates = [*_module_candidates(small, large, sizes), *_skip_candidates(small, large, sizes)]
+    candidates.sort(key=lambda c: c.value)
+    if not any(c.module is not None for c in candidates):
+        raise NetworkError(
+            "No module on the way to the logits returns a map with spatial axes; expected a "
+            "network made of torch modules, such as convolutions."
+        )
+    _assign_roles(small, candidates)
+    return _named(candidates)
+
+
+def _module_candidates(small: Trace, large: Trace, sizes: Sizes) -> list[_Candidate]:
+    on_path = small.ancestors(small.output)
+    found = []
+    for call, larger in zip(small.calls, large.calls, strict=True):
+        shapes = small.values[call.value].shape, large.values[larger.value].shape
+        geometry = _geometry(shapes, sizes)
+        if call.value in on_path and geometry is not None:
+            upsampled = small.values[call.value].upsampled
+            found.append(
+                _Candidate(call.value, call.path, call.call, None, call.kind, upsampled, *geometry)
+            )
+    return found
+
+
+def _skip_candidates(small: Trace, large: Trace, sizes: Sizes) -> list[_Candidate]:
+    """Tensors from the contracting side that meet an enlarged one."""
+    on_path = _without_gates(small)
+    found = []
+    for number, (joined, made) in enumerate(small.joins):
+        if made not in on_path or not any(small.values[v].upsampled for v in joined):
+            continue
+        for argument, value in enumerate(joined):
+            tensor, larger = small.values[value], large.values[large.joins[number][0][argument]]
+            geometry = _geometry((tensor.shape, larger.shape), sizes)
+            if geometry is not None and tensor.from_image and not tensor.upsampled:
+                found.append(_Candidate(value, None, number, argument, "skip", False, *geometry))
+    return found
+
+
+def _without_gates(trace: Trace) -> set[int]:
+    """Values that reach the logits other than as the weights of a gated skip."""
+    found: set[int] = set()
+    waiting = [trace.output]
+    while waiting:
+        value = trace.values[waiting.pop()]
+        if value.number in found:
+            continue
+        found.add(value.number)
+        inputs = value.inputs
+        if value.function in GATES and not value.upsampled:
+            inputs = tuple(i for i in inputs if not trace.values[i].upsampled)
+        waiting.extend(inputs)
+    return found
+
+
+def _geometry(
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    sizes: Sizes,
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...], int] | None:
+    """Stride, offset, spatial shape and channels of a map; None if it does not grow."""
+    (_, channels, *small), (_, _, *large) = shapes
+    if all(s == g for s, g in zip(small, large, strict=True)):
+        return None  # a global vector, such as in squeeze and excitation
+    strides = tuple(
+        (b - a) / (g - s) if g != s else a / s
+        for s, g, a, b in zip(small, large, *sizes, strict=True)
+    )
+    # Both padded and unpadded maps lie centred on an input whose size suits the network.
+    offset = tuple(
+        ((a - 1) - (s - 1) * d) / 2 for s, a, d in zip(small, sizes[0], strides, strict=True)
+    )
+    return strides, offset, tuple(small), channels
+
+
+def _assign_roles(trace: Trace, candidates: list[_Candidate]) -> None:
+    modules = [c for c in candidates if c.module is not None]
+    first_up = next((v.number for v in trace.values if v.upsampled), len(trace.values))
+    early = [c for c in modules if not c.upsampled and c.value < first_up]
+    deepest = max((c.level for c in early), default=0)
+    end = max((c.value for c in early if c.level == deepest), default=-1)
+    trunk_values = trace.ancestors(end) if end >= 0 else set()
+    trunk = [c for c in early if c.value in trunk_values]
+    # A side branch may dip deeper for a while (attention does); the trunk never comes back up.
+    for before, after in zip(reversed(trunk[:-1]), reversed(trunk[1:]), strict=True):
+        before.level = min(before.level, after.level)
+    on_trunk = {id(c) for c in trunk}
+    for c in candidates:
+        if c.module is None:
+            c.role = "skip"
+        elif c.level >= deepest:
+            c.role = "bottleneck"
+        elif c.upsampled:
+            c.role = "decoder"
+        else:
+            c.role = "encoder" if id(c) in on_trunk else "skip"
+    last = max((c.value for c in modules if c.kind in ("conv", "up")), default=modules[-1].value)
+    for c in modules:
+        if c.value >= last:
+            c.role = "head"
+
+
+def _named(candidates: list[_Candidate]) -> tuple[NetworkLayer, ...]:
+    prefixes = []
+    for c in candidates:
+        stage = stage_name(c.role, c.level)
+        prefixes.append(stage if c.role == "skip" and c.kind == "skip" else f"{stage} {c.kind}")
+    total, seen = Counter(prefixes), Counter[str]()
+    layers = []
+    for c, prefix in zip(candidates, prefixes, strict=True):
+        seen[prefix] += 1
+        name = prefix if total[prefix] == 1 else f"{prefix} {seen[prefix]}"
+        layers.append(
+            NetworkLayer(
+                name=name,
+                module=c.module,
+                call=c.call,
+                argument=c.argument,
+                kind=c.kind,
+                role=c.role,
+                level=c.level,
+                channels=c.channels,
+                stride=c.stride,
+                offset=c.offset,
+                shape=c.shape,
+            )
+        )
+    return tuple(layers)

@@ -1,0 +1,152 @@
+"""Running somebody's module so that it is afterwards exactly as it was found."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from ..errors import Cancelled
+
+_JOINS = {"cat", "concat", "concatenate", "add", "add_", "__add__", "__radd__", "__iadd__"}
+ACTIVATIONS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
+
+
+@contextmanager
+def as_found(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode with frozen parameters inside; everything as it was outside.
+
+    Kept are every module's train flag, every parameter's ``requires_grad`` and the random state
+    of the CPU and of the module's devices, also when an exception leaves the block. Gradients in
+    ``.grad`` are never touched, because nothing here calls ``backward``.
+    """
+    training = {m: m.training for m in module.modules()}
+    frozen = {p: p.requires_grad for p in module.parameters()}
+    devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices):
+        try:
+            module.eval()
+            for parameter in frozen:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for child, flag in training.items():
+                child.training = flag
+            for parameter, flag in frozen.items():
+                parameter.requires_grad_(flag)
+
+
+@contextmanager
+def cancellable(module: nn.Module, cancel: Callable[[], bool] | None) -> Iterator[None]:
+    """Ask ``cancel`` before each leaf module runs and raise `Cancelled` when it says so."""
+    if cancel is None:
+        yield
+        return
+
+    def ask(child: nn.Module, inputs: tuple[Any, ...]) -> None:
+        stop_if(cancel)
+
+    with ExitStack() as hooks:
+        for leaf in leaves(module).values():
+            hooks.callback(leaf.register_forward_pre_hook(ask).remove)
+        yield
+
+
+def stop_if(cancel: Callable[[], bool] | None) -> None:
+    """Raise `Cancelled` if the caller wants to stop."""
+    if cancel is not None and cancel():
+        raise Cancelled("The computation was cancelled; nothing was changed.")
+
+
+def leaves(module: nn.Module) -> dict[str, nn.Module]:
+    """Modules without children by dotted path; a module that stands twice has its first path."""
+    return {path: m for path, m in module.named_modules() if path and not any(m.children())}
+
+
+class FunctionCalls(TorchFunctionMode):
+    """Sees every torch function that a module calls, and numbers the ones that matter.
+
+    *Joins* are concatenations and additions of two or more maps of equal spatial size;
+    *activations* are softmax and sigmoid functions. Both are numbered from 0 in the order of
+    their calls, which does not depend on the size of the image. Subclasses override `join`.
+
+    Parameters
+    ----------
+    ndim
+        Number of spatial axes of the network.
+    bypass
+        Number of the activation that is left out: its input is returned instead.
+    """
+
+    def __init__(self, ndim: int, bypass: int | None = None):
+        super().__init__()
+        self.ndim = ndim
+        self.bypass = bypass
+        self.joins = 0
+        self.activations = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Count the call, let subclasses act on it, and run it."""
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name in ACTIVATIONS:
+            number, self.activations = self.activations, self.activations + 1
+            if number == self.bypass:
+                return args[0] if args else kwargs["input"]
+        if name in _JOINS and self.is_join(args, kwargs):
+            number, self.joins = self.joins, self.joins + 1
+            args, kwargs = self.join(number, args, kwargs)
+        return self.call(name, func, args, kwargs)
+
+    def call(
+        self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run one torch function."""
+        return func(*args, **kwargs)
+
+    def join(
+        self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments with which join ``number`` shall run."""
+        return args, kwargs
+
+    def is_join(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether two or more maps of one spatial size come together in a call."""
+        maps = tensors_in((args, kwargs))
+        sizes = {tuple(t.shape[2:]) for t in maps}
+        return len(maps) > 1 and len(sizes) == 1 and all(t.ndim == self.ndim + 2 for t in maps)
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """Tensors in nested tuples, lists and dicts, in order."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return [tensor for item in value for tensor in tensors_in(item)]
+    return []
+
+
+def replace_tensor(value: Any, number: int, new: torch.Tensor) -> Any:
+    """Nested tuples, lists and dicts with tensor ``number`` (as in `tensors_in`) replaced."""
+    if isinstance(value, torch.Tensor):
+        return new if number == 0 else value
+    if isinstance(value, dict):
+        return dict(zip(value, replace_tensor(list(value.values()), number, new), strict=True))
+    if isinstance(value, tuple | list):
+        items = []
+        for item in value:
+            count = len(tensors_in(item))
+            items.append(replace_tensor(item, number, new) if 0 <= number < count else item)
+            number -= count
+        return tuple(items) if isinstance(value, tuple) else items
+    return value

@@ -1,0 +1,68 @@
+"""Everything that makes the shipped demo networks again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .augmentation import Augmentation
+from .generated import GeneratedScenes, RealNuclei
+from .options import TrainingOptions
+from .sources import Mixed, TrainingSource
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Data and settings of one network.
+
+    Parameters
+    ----------
+    name
+        Name of the network and its file.
+    train, validation
+        Make the sources.
+    options
+        Settings.
+    """
+
+    name: str
+    train: Callable[[], TrainingSource]
+    validation: Callable[[], TrainingSource]
+    options: TrainingOptions
+
+    def source(self, part: Literal["train", "validation"]) -> TrainingSource:
+        """The source to train on, or the one that chooses the best weights."""
+        return self.train() if part == "train" else self.validation()
+
+
+# Seeds as in scenes.generators: 0 on for training, 1,000,000 on for validation.
+_VALIDATION_SEED = 1_000_000
+
+RECIPES = {
+    "nuclei": Recipe(
+        "nuclei",
+        train=lambda: Mixed((RealNuclei("train"), GeneratedScenes("nuclei", 300))),
+        validation=lambda: Mixed(
+            (RealNuclei("validation"), GeneratedScenes("nuclei", 8, first_seed=_VALIDATION_SEED))
+        ),
+        options=TrainingOptions(
+            crop=128,
+            batch_size=8,
+            steps=1500,
+            gap_weight=4.0,
+            stored_as="float16",
+        ),
+    ),
+    "streets": Recipe(
+        "streets",
+        train=lambda: GeneratedScenes("streets", 400),
+        validation=lambda: GeneratedScenes("streets", 12, first_seed=_VALIDATION_SEED),
+        options=TrainingOptions(
+            normalisation="mean-std",
+            crop=192,
+            batch_size=8,
+            steps=1500,
+            augmentation=Augmentation(upright=True),
+            stored_as="float16",
+        ),
+    ),
+}

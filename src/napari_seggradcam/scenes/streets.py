@@ -1,28 +1,326 @@
-"""Generated street scenes with the seven class groups of Cityscapes."""
+"""Generated street scenes with the seven class groups of Cityscapes.
+
+A scene is drawn by painting planes from far to near: sky, ground, distant skyline, houses,
+hedges, then everything that stands in the street. Its colours come from one pool that all
+classes share and its layout changes from seed to seed, so that neither the colour of a pixel
+nor its place tells the class; texture, shape and surroundings do.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 
+from napari_seggradcam.scenes import street_buildings as buildings
+from napari_seggradcam.scenes import street_objects as objects
+from napari_seggradcam.scenes import street_plants as plants
+from napari_seggradcam.scenes import street_vehicles as vehicles
 from napari_seggradcam.scenes.scene import Scene, check_size
+from napari_seggradcam.scenes.street_camera import Camera
+from napari_seggradcam.scenes.street_canvas import CLASSES, COLOURS, Canvas
+from napari_seggradcam.scenes.street_ground import Street, paint_ground, paint_sky
+from napari_seggradcam.scenes.street_look import Look, draw_look
+from napari_seggradcam.scenes.street_people import paint_person
 
-CLASSES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
-COLOURS = ("#804080", "#464646", "#dcdc00", "#6b8e23", "#4682b4", "#dc143c", "#00008e")
+__all__ = ["CLASSES", "COLOURS", "SIZE", "SMALLEST", "generate"]
+
 SIZE = (256, 512)
 SMALLEST = 64
 
+Floats = npt.NDArray[np.float32]
+Thing = tuple[float, Callable[[], None]]
+
 
 def generate(seed: int, size: tuple[int, int] = SIZE) -> Scene:
-    """Return the generated street scene of this seed."""
+    """Return the generated street scene of this seed.
+
+    Parameters
+    ----------
+    seed : int
+        Whole number from 0.
+    size : tuple of int
+        Rows and columns, at least 64 each.
+
+    Returns
+    -------
+    Scene
+        ``image`` is uint8 (Y, X, 3), red, green and blue; ``labels`` has the classes flat,
+        construction, object, nature, sky, human and vehicle; every object, human and vehicle
+        is one instance.
+
+    Raises
+    ------
+    ShapeError
+        If the size is smaller than 64 pixels along an axis.
+    """
     size = check_size(size, SMALLEST)
     rng = np.random.default_rng(seed)
-    labels = np.full(size, CLASSES.index("sky"), np.uint8)
-    labels[int(rng.uniform(0.3, 0.6) * size[0]) :] = CLASSES.index("flat")
-    instances = np.zeros(size, np.int32)
-    for number in range(1, 6):
-        y, x = int(rng.uniform(0.4, 0.7) * size[0]), int(rng.uniform(0, 0.8) * size[1])
-        window = np.s_[y : y + size[0] // 6, x : x + size[1] // 8]
-        labels[window] = rng.integers(1, 7)
-        instances[window] = number
-    image = rng.integers(0, 60, (*size, 3)) + labels[..., None] * 25
-    return Scene(image.astype(np.uint8), labels, instances, "YXC", CLASSES, COLOURS, seed, {})
+    look = draw_look(rng)
+    camera = _draw_camera(rng, size)
+    street = _draw_street(rng)
+    canvas = Canvas(size)
+    paint_sky(canvas, camera, look, rng)
+    paint_ground(canvas, camera, look, street, rng)
+    sides = [str(rng.choice(["town", "suburb", "park"], p=[0.5, 0.3, 0.2])) for _ in range(2)]
+    _paint_distance(canvas, camera, look, street, rng)
+    for sign, kind in zip((-1, 1), sides, strict=True):
+        _paint_side(canvas, camera, look, street, rng, sign, kind)
+    for _, paint in sorted(_things(canvas, camera, look, street, rng), key=lambda thing: -thing[0]):
+        paint()
+    return Scene(
+        image=_photograph(canvas, look, rng),
+        labels=canvas.labels,
+        instances=_renumbered(canvas.instances),
+        axes="YXC",
+        classes=CLASSES,
+        colours=COLOURS,
+        seed=seed,
+        info={"weather": look.weather, "left": sides[0], "right": sides[1]},
+    )
+
+
+def _draw_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
+    rows, columns = size
+    return Camera(
+        size=size,
+        focal=rows * float(rng.uniform(0.85, 1.3)),
+        horizon=rows * float(rng.uniform(0.34, 0.6)),
+        centre=columns * float(rng.uniform(0.3, 0.7)),
+        height=float(rng.uniform(1.4, 2.7)),
+    )
+
+
+def _draw_street(rng: np.random.Generator) -> Street:
+    road = float(rng.uniform(3.2, 5.5))
+    pavement = float(rng.uniform(1.6, 4.0))
+    gardens = [float(rng.choice([0.0, rng.uniform(2, 6)])) for _ in range(2)]
+    junction = (-1.0, -1.0)
+    if rng.random() < 0.35:
+        begin = float(rng.uniform(9, 25))
+        junction = (begin, begin + float(rng.uniform(5, 8)))
+    return Street(
+        middle=float(rng.uniform(-0.65, 0.65)) * road,
+        road=road,
+        pavement=pavement,
+        front=(road + pavement + gardens[0], road + pavement + gardens[1]),
+        end=float(rng.uniform(35, 110)),
+        crossing=float(rng.uniform(5, 20)) if rng.random() < 0.35 else -1.0,
+        junction=junction,
+    )
+
+
+def _paint_distance(
+    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
+) -> None:
+    """Paint what closes the view: woods, a row of houses, or nothing but the horizon."""
+    kind = rng.random()
+    if kind < 0.75:
+        plants.paint_wood(canvas, camera, look, rng, street.end * 1.6, float(rng.uniform(6, 14)))
+    if kind < 0.4:
+        x = street.middle - float(rng.uniform(30, 60))
+        while x < street.middle + 60:
+            breadth = float(rng.uniform(9, 20))
+            facade = buildings.draw_facade(rng, look, int(rng.integers(2, 6)))
+            reach = (street.end * 1.15, street.end * 1.15 + 5)
+            buildings.paint_house(canvas, camera, look, facade, max(x, 0.01), reach, breadth)
+            x += breadth + float(rng.choice([0.0, 4.0]))
+
+
+def _paint_side(
+    canvas: Canvas,
+    camera: Camera,
+    look: Look,
+    street: Street,
+    rng: np.random.Generator,
+    sign: int,
+    kind: str,
+) -> None:
+    """Paint one side of the street: plots from the far end to the near one."""
+    front = street.front[0 if sign < 0 else 1]
+    share = {"town": 0.93, "suburb": 0.6, "park": 0.08}[kind]
+    plots = _plots(rng, street)
+    storeys = int(rng.integers(1, 6)) if kind == "town" else int(rng.integers(1, 3))
+    for begin, end in reversed(plots):
+        x = street.middle + sign * (front + float(rng.choice([0.0, rng.uniform(0, 2)])))
+        if rng.random() < share:
+            facade = buildings.draw_facade(rng, look, max(1, storeys + int(rng.integers(-1, 2))))
+            breadth = float(rng.uniform(7, 12))
+            buildings.paint_house(canvas, camera, look, facade, x, (begin, end), breadth)
+        else:
+            for _ in range(int(rng.integers(1, 4))):
+                where = x + sign * float(rng.uniform(0.5, 7)), float(rng.uniform(begin, end))
+                tall = float(rng.uniform(4, 10))
+                if where[1] > 3:
+                    plants.paint_tree(canvas, camera, look, rng, *where, tall)
+    edge = street.middle + sign * (street.kerb + 0.1)
+    if front > street.kerb + 0.5:
+        for begin, end in reversed(plots):
+            what = rng.random()
+            if what < 0.4:
+                plants.paint_hedge(canvas, camera, look, rng, edge, (begin, end - 0.8))
+            elif what < 0.65:
+                buildings.paint_barrier(canvas, camera, look, rng, edge, (begin, end - 0.8))
+
+
+def _plots(rng: np.random.Generator, street: Street) -> list[tuple[float, float]]:
+    """Return where plots begin and end along the street; side roads stay free."""
+    plots = []
+    z = float(rng.uniform(-8, 2))
+    while z < street.end:
+        end = z + float(rng.uniform(7, 18))
+        begin, finish = street.junction
+        if begin > 0 and z < finish and end > begin:
+            end = begin if z < begin - 3 else z
+            if end > z:
+                plots.append((z, end))
+            z = finish
+            continue
+        plots.append((z, end))
+        z = end + float(rng.choice([0.0, 0.0, 2.0]))
+    return plots
+
+
+def _things(
+    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
+) -> list[Thing]:
+    """Draw everything that stands in the street, with its distance."""
+    things: list[Thing] = []
+    things += _parked_and_moving(canvas, camera, look, street, rng)
+    things += _crowd(canvas, camera, look, street, rng)
+    things += _furniture(canvas, camera, look, street, rng)
+    return things
+
+
+def _parked_and_moving(
+    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
+) -> list[Thing]:
+    things: list[Thing] = []
+    for sign in (-1, 1):
+        z = float(rng.uniform(2, 14))
+        parking = rng.random() < 0.65
+        while parking and z < min(street.end, 45):
+            body = vehicles.draw_body(rng, look)
+            x = street.middle + sign * (street.road - body.width / 2 - 0.15)
+            if rng.random() < 0.7:
+                things.append(_vehicle(canvas, camera, look, rng, body, x, z, sign < 0))
+            z += body.length + float(rng.uniform(0.8, 6))
+        z = float(rng.uniform(5, 18))
+        for _ in range(int(rng.integers(0, 3))):
+            body = vehicles.draw_body(rng, look)
+            x = street.middle + sign * max(0.3 * street.road, body.width / 2 + 0.1)
+            things.append(_vehicle(canvas, camera, look, rng, body, x, z, sign < 0))
+            z += body.length + float(rng.uniform(4, 15))
+    if rng.random() < 0.3:
+        body = vehicles.draw_body(rng, look)
+        z = street.junction[0] + 1 if street.junction[0] > 0 else float(rng.uniform(12, 26))
+        x = street.middle + float(rng.uniform(-0.8, 0.3)) * street.road
+        things.append(
+            (
+                z,
+                lambda: vehicles.paint_crossing_vehicle(canvas, camera, look, rng, body, x, z),
+            )
+        )
+    return things
+
+
+def _vehicle(
+    canvas: Canvas,
+    camera: Camera,
+    look: Look,
+    rng: np.random.Generator,
+    body: vehicles.Body,
+    x: float,
+    z: float,
+    oncoming: bool,
+) -> Thing:
+    return z, lambda: vehicles.paint_vehicle(canvas, camera, look, rng, body, x, z, oncoming)
+
+
+def _crowd(
+    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
+) -> list[Thing]:
+    """Draw people in small groups, mostly on the pavements, some on the road."""
+    things: list[Thing] = []
+    for _ in range(int(rng.integers(2, 6))):
+        z = float(np.exp(rng.uniform(np.log(4.5), np.log(20))))
+        if rng.random() < 0.75:
+            off = street.road + float(rng.uniform(0.3, 0.9)) * street.pavement
+            x = street.middle + float(rng.choice([-1, 1])) * off
+        else:
+            x = street.middle + float(rng.uniform(-0.9, 0.9)) * street.road
+        for _ in range(int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))):
+            things.append(_person(canvas, camera, look, rng, x, z))
+            x += float(rng.choice([-1, 1])) * float(rng.uniform(0.5, 0.9))
+            z += float(rng.uniform(-0.3, 0.5))
+    return things
+
+
+def _person(
+    canvas: Canvas, camera: Camera, look: Look, rng: np.random.Generator, x: float, z: float
+) -> Thing:
+    return z, lambda: paint_person(canvas, camera, look, rng, x, z)
+
+
+def _furniture(
+    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
+) -> list[Thing]:
+    """Draw signs, lights and street trees along the kerbs."""
+    things: list[Thing] = []
+    for _ in range(int(rng.integers(3, 8))):
+        z = float(np.exp(rng.uniform(np.log(5), np.log(20))))
+        off = street.road + float(rng.uniform(0.3, 0.8))
+        things.append(_object(canvas, camera, look, rng, _beside(street, rng, off), z))
+    for sign in (-1, 1):
+        if rng.random() < 0.4:
+            z = float(rng.uniform(6, 14))
+            step = float(rng.uniform(7, 14))
+            off = street.road + 0.75 * street.pavement
+            while z < min(street.end, 60):
+                x = street.middle + sign * off
+                things.append(_tree(canvas, camera, look, rng, x, z))
+                z += step
+    return things
+
+
+def _beside(street: Street, rng: np.random.Generator, off: float) -> float:
+    return street.middle + float(rng.choice([-1, 1])) * off
+
+
+def _object(
+    canvas: Canvas, camera: Camera, look: Look, rng: np.random.Generator, x: float, z: float
+) -> Thing:
+    kind = objects.draw_kind(rng)
+    return z, lambda: objects.paint_object(canvas, camera, look, rng, kind, x, z)
+
+
+def _tree(
+    canvas: Canvas, camera: Camera, look: Look, rng: np.random.Generator, x: float, z: float
+) -> Thing:
+    height = float(rng.uniform(4, 9))
+    return z, lambda: plants.paint_tree(canvas, camera, look, rng, x, z, height)
+
+
+def _photograph(canvas: Canvas, look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Return what the camera records: haze, exposure, blur, noise, uint8."""
+    from scipy import ndimage
+
+    haze = 1 - np.exp(-canvas.depth / look.haze)
+    haze = np.where(canvas.depth >= 399, 0.25 * haze, haze)[..., None]
+    rgb = canvas.rgb * (1 - haze) + look.skyline * haze
+    lit = canvas.glow[..., None]
+    rgb = rgb * (look.exposure * look.tint * (1 - lit) + lit)
+    if look.is_dark:
+        halo = ndimage.gaussian_filter(canvas.glow, 5)[..., None]
+        rgb = rgb + 0.5 * halo * np.array([1.0, 0.85, 0.55], np.float32)
+    blur = float(rng.uniform(0.35, 0.7))
+    rgb = ndimage.gaussian_filter(rgb, (blur, blur, 0), truncate=3)
+    rgb = rgb + rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(0.005, 0.025))
+    return np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8)
+
+
+def _renumbered(instances: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the instances counted from 1 without gaps: some are wholly hidden."""
+    values = np.unique(instances)
+    return np.searchsorted(values[values > 0], instances, side="right").astype(np.int32)

@@ -1,11 +1,7 @@
-"""The method: from a question (network, image, region, class) to heatmaps with a record.
+"""The method: questions about regions, and what the network's gradients answer.
 
-Nothing here knows napari, files of images, or how a network was trained.
-
-The room can be called: ``napari_seggradcam.explain(...)`` is
-:func:`napari_seggradcam.explain.explainer.explain`. Python binds a subpackage to its
-name in the package as soon as anything in it is imported, so a plain function of
-the same name would come and go with the order of imports.
+``napari_seggradcam.explain`` is the public function and this room at once: Python binds the
+room's name to the package as soon as the room is imported, so the room itself is made callable.
 """
 
 import sys
@@ -13,11 +9,12 @@ from types import ModuleType
 from typing import Any
 
 
-class _CallableRoom(ModuleType):
+class _Room(ModuleType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask one question; see `napari_seggradcam.explain.explainer.explain`."""
         from .explainer import explain
 
         return explain(*args, **kwargs)
 
 
-sys.modules[__name__].__class__ = _CallableRoom
+sys.modules[__name__].__class__ = _Room

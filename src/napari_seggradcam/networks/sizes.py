@@ -104,7 +104,7 @@ def _find_rule(run: Run, shape: list[int], axis: int) -> AxisRule:
     step = next(
         d for d in _STEPS if d == _SPAN or margin(base + d) == margin(base) == margin(base + 3 * d)
     )
-    lost = margin(base)
+    lost = base - first * stride
     if lost:
         # Pooling rounds sizes that do not suit it down, which costs more margin than need be.
         margins = {size: margin(size) for size in range(base, base + step)}

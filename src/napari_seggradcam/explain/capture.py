@@ -1,0 +1,168 @@
+"""One forward pass that keeps feature maps, and one backward pass that visits them.
+
+The forward hook keeps the tensor and hands its clone on, so that later in-place operations
+change the clone. The graph starts at the shallowest kept tensor: nothing above it is recorded.
+Gradients are handed over as they arrive and freed.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import LayerError
+from ..networks.layers import NetworkLayer
+from ..networks.running import (
+    FunctionCalls,
+    leaves,
+    replace_tensor,
+    stop_if,
+    tensors_in,
+)
+
+Keep = Callable[[str, torch.Tensor], torch.Tensor]
+OnGradient = Callable[[str, torch.Tensor, torch.Tensor], None]
+
+
+class Capture:
+    """Feature maps of the asked network layers during one forward pass.
+
+    Use as a context manager around the forward pass, with gradients enabled and parameters
+    frozen, and call `backward` with the score afterwards.
+
+    Parameters
+    ----------
+    module
+        The module that will run.
+    layers
+        The network layers whose feature maps are kept.
+    on_kept
+        Called with the name of each layer as its map arrives; may raise to stop the run.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[NetworkLayer],
+        on_kept: Callable[[str], None],
+    ):
+        self.maps: dict[str, torch.Tensor] = {}
+        self._module = module
+        self._layers = layers
+        self._on_kept = on_kept
+        self._roots: list[torch.Tensor] = []
+        self._hooks = ExitStack()
+
+    def __enter__(self) -> "Capture":
+        by_path: dict[str, dict[int, str]] = {}
+        for layer in self._layers:
+            if layer.module is not None:
+                by_path.setdefault(layer.module, {})[layer.call] = layer.name
+        modules = leaves(self._module)
+        counts: Counter[str] = Counter()
+        for path, names in by_path.items():
+
+            def hook(
+                m: nn.Module, args: Any, out: Any, path: str = path, names: Any = names
+            ) -> Any:
+                call, counts[path] = counts[path], counts[path] + 1
+                if call not in names:
+                    return None
+                in_place = any(out is t for t in tensors_in(args))
+                return self.keep(names[call], out.clone() if in_place else out)
+
+            self._hooks.callback(modules[path].register_forward_hook(hook).remove)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._hooks.close()
+
+    def calls(self, ndim: int, bypass: int | None) -> FunctionCalls:
+        """Function mode that keeps the asked skips; see `FunctionCalls`."""
+        return _SkipCapture(ndim, bypass, self._layers, self.keep)
+
+    def keep(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Keep a tensor under a layer's name; returns what the network shall go on with."""
+        if not tensor.requires_grad:
+            tensor = tensor.detach().requires_grad_()
+            self._roots.append(tensor)
+        self.maps[name] = tensor
+        self._on_kept(name)
+        return tensor.clone()
+
+    def check(self) -> None:
+        """Raise `LayerError` if the network did not run through every asked layer."""
+        missing = [layer.name for layer in self._layers if layer.name not in self.maps]
+        if missing:
+            raise LayerError(
+                f"The network did not run through {', '.join(missing)} on this image; it takes "
+                "another path than on the image by which its layers were named."
+            )
+
+    def backward(
+        self, score: torch.Tensor, on_gradient: OnGradient, cancel: Callable[[], bool] | None
+    ) -> None:
+        """Visit every kept map's gradient once, from the logits up.
+
+        Parameters
+        ----------
+        score
+            Scalar made from the logits.
+        on_gradient
+            Called with name, feature maps and gradient, each of shape (1, channels, *spatial). A
+            layer that the score does not depend on gets no call.
+        cancel
+            Asked at every gradient.
+
+        Raises
+        ------
+        Cancelled
+            If ``cancel`` said so.
+        """
+        roots = {id(tensor) for tensor in self._roots}
+
+        def visit(name: str, tensor: torch.Tensor, gradient: torch.Tensor) -> None:
+            stop_if(cancel)
+            with torch.no_grad():
+                on_gradient(name, tensor.detach(), gradient)
+
+        hooks = ExitStack()
+        for name, tensor in self.maps.items():
+            if id(tensor) not in roots:
+
+                def hook(g: torch.Tensor, name: str = name, tensor: torch.Tensor = tensor) -> None:
+                    visit(name, tensor, g)
+
+                hooks.callback(tensor.register_hook(hook).remove)  # type: ignore[no-untyped-call]
+        with hooks:
+            if not score.requires_grad:
+                return
+            gradients = torch.autograd.grad(score, self._roots, allow_unused=True)
+        by_id = dict(zip(map(id, self._roots), gradients, strict=True))
+        for name, tensor in reversed(self.maps.items()):
+            gradient = by_id.get(id(tensor))
+            if gradient is not None:
+                visit(name, tensor, gradient)
+
+
+class _SkipCapture(FunctionCalls):
+    """Keeps the tensors that enter the asked joins from the contracting side."""
+
+    def __init__(self, ndim: int, bypass: int | None, layers: Sequence[NetworkLayer], keep: Keep):
+        super().__init__(ndim, bypass)
+        self._keep = keep
+        self._wanted: dict[int, list[tuple[int, str]]] = {}
+        for layer in layers:
+            if layer.argument is not None:
+                self._wanted.setdefault(layer.call, []).append((layer.argument, layer.name))
+
+    def join(self, number: int, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        for argument, name in self._wanted.get(number, ()):
+            both = (args, kwargs)
+            args, kwargs = replace_tensor(
+                both, argument, self._keep(name, tensors_in(both)[argument])
+            )
+        return args, kwargs

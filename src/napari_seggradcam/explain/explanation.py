@@ -1,0 +1,219 @@
+"""Explanations: everything that one question gave, in memory and on disk."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..networks.layers import NetworkLayer
+from ..store.explanations import StoredMap, read_explanation, write_explanation
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """What one network layer answered.
+
+    Attributes
+    ----------
+    layer : NetworkLayer
+        The network layer.
+    signed : ndarray of float32
+        Σ α_k A_k at the network layer's own resolution, before the ReLU.
+    weights : ndarray of float32, shape (channels,)
+        α_k, the spatial mean of dS/dA_k. It carries 1 / N: compare it within one network layer.
+    scale, translate : tuple of float
+        Position ``i`` lies on image pixel ``scale * i + translate``, per spatial axis; pixel
+        centres are whole numbers.
+    image_shape : tuple of int
+        Spatial shape of the image.
+    empty : str or None
+        Why the heatmap is zero everywhere, in a sentence; None where it is not.
+    """
+
+    layer: NetworkLayer
+    signed: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    image_shape: tuple[int, ...]
+    empty: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the network layer."""
+        return self.layer.name
+
+    @property
+    def heatmap(self) -> NDArray[np.float32]:
+        """The positive part of the signed map."""
+        return np.maximum(self.signed, 0)
+
+    def resized(self, signed: bool = False) -> NDArray[np.float32]:
+        """Heatmap on the image grid, interpolated linearly between its positions.
+
+        Beyond the outermost positions their values go on. The ReLU comes after the interpolation,
+        as in the authors' code.
+
+        Parameters
+        ----------
+        signed
+            Whether to leave the ReLU out.
+
+        Returns
+        -------
+        ndarray of float32, spatial shape of the image
+        """
+        resized: NDArray[np.float32] = self.signed
+        for axis, size in enumerate(self.image_shape):
+            at = np.subtract(np.arange(size), self.translate[axis], dtype=np.float64)
+            resized = _interpolate(resized, axis, at / self.scale[axis])
+        return resized if signed else np.maximum(resized, 0)
+
+
+def _interpolate(
+    values: NDArray[np.float32], axis: int, at: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Values at fractional positions of one axis, the ends going on."""
+    at = np.clip(at, 0, values.shape[axis] - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, values.shape[axis] - 1)
+    column = [1] * values.ndim
+    column[axis] = -1
+    share = (at - low).astype(np.float32).reshape(column)
+    between = values.take(low, axis) * (1 - share) + values.take(high, axis) * share
+    return np.asarray(between, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation(Mapping[str, Heatmap]):
+    """Everything that one question gave; ``explanation[name]`` is a network layer's `Heatmap`.
+
+    Attributes
+    ----------
+    heatmaps : dict of Heatmap
+        By name of the network layer, in order of execution.
+    region : ndarray of bool
+        M on the image grid.
+    image : ndarray
+        The image as it was given.
+    target : int
+        The class that was explained.
+    class_name : str
+        Its name.
+    score : float
+        S, the sum over M of the class logit.
+    record : dict
+        How it was made, in JSON types.
+    """
+
+    heatmaps: dict[str, Heatmap]
+    region: NDArray[np.bool_]
+    image: NDArray[Any]
+    target: int
+    class_name: str
+    score: float
+    record: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Heatmap:
+        return self.heatmaps[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.heatmaps)
+
+    def __len__(self) -> int:
+        return len(self.heatmaps)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Explanation of {self.class_name!r} in {self.region_size:,} pixels, "
+            f"{len(self)} network layers>"
+        )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the network layers in order of execution."""
+        return tuple(self.heatmaps)
+
+    @property
+    def region_size(self) -> int:
+        """Number of image pixels in M."""
+        return int(np.count_nonzero(self.region))
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Spatial shape of the image."""
+        return self.region.shape
+
+    def stored_maps(self) -> tuple[StoredMap, ...]:
+        """The heatmaps in the form that files and figures take."""
+        return tuple(_to_stored(heatmap) for heatmap in self.values())
+
+    def save(self, path: str | Path) -> Path:
+        """Write an OME-Zarr folder, by custom named ``*.sgc.zarr``.
+
+        Parameters
+        ----------
+        path
+            Folder to write. One that was written here before is replaced; anything else is kept.
+
+        Raises
+        ------
+        ExplanationFileError
+            If something else is there, or it can't be written.
+        """
+        return write_explanation(path, self.stored_maps(), self.region, self.image, self.record)
+
+
+def open_explanation(path: str | Path) -> Explanation:
+    """Open what `Explanation.save` has written.
+
+    Raises
+    ------
+    ExplanationFileError
+        If it is missing, damaged or something else.
+    """
+    stored = read_explanation(path)
+    shape = stored.region.shape
+    image = np.zeros(shape) if stored.image is None else stored.image
+    heatmaps = {m.name: _from_stored(m, shape) for m in stored.maps}
+    question = stored.record["question"]
+    return Explanation(
+        heatmaps,
+        stored.region,
+        image,
+        question["target"],
+        question["class"],
+        stored.record["score"],
+        stored.record,
+    )
+
+
+def _to_stored(heatmap: Heatmap) -> StoredMap:
+    return StoredMap(
+        heatmap.name,
+        heatmap.signed,
+        heatmap.heatmap,
+        heatmap.weights,
+        heatmap.scale,
+        heatmap.translate,
+        {"layer": asdict(heatmap.layer), "empty": heatmap.empty},
+    )
+
+
+def _from_stored(stored: StoredMap, image_shape: tuple[int, ...]) -> Heatmap:
+    described: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in stored.attributes["layer"].items()
+    }
+    return Heatmap(
+        NetworkLayer(**described),
+        stored.signed,
+        stored.weights,
+        stored.scale,
+        stored.translate,
+        image_shape,
+        stored.empty,
+    )

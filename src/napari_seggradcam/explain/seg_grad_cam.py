@@ -1,0 +1,77 @@
+"""Seg-Grad-CAM: the arithmetic of the method, on one network layer.
+
+With the score S = sum over the pixels (i, j) of M of the class logit y_c_ij and the feature maps
+A_k of N positions, the weights are α_k = 1/N · Σ dS/dA_k, the signed map is Σ_k α_k A_k, and the
+heatmap is its positive part.
+
+References
+----------
+K. Vinogradova, A. Dibrov, G. Myers: Towards Interpretable Semantic Segmentation via
+Gradient-Weighted Class Activation Mapping. AAAI-20 student abstract, 2020.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+NAME = "seg-grad-cam"
+# Below this share of the gradient, weights are what rounding has left of an exact zero.
+_ROUNDING = 1e-6
+
+NO_PATH = "No gradient reaches this network layer from the region: the score does not depend on it."
+NORMALISED_AWAY = "The normalisation behind this network layer removes its weights; ask after it."
+NO_POSITIVE_EVIDENCE = (
+    "No positive evidence: the weighted feature maps are nowhere above zero. "
+    "Look at the signed map."
+)
+
+
+@dataclass(frozen=True)
+class LayerAnswer:
+    """What the method says of one network layer.
+
+    Attributes
+    ----------
+    signed
+        Σ_k α_k A_k, float32, at the network layer's resolution.
+    weights
+        α_k, float32, of shape (channels,).
+    empty
+        Why the heatmap is all zero, or None.
+    """
+
+    signed: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    empty: str | None
+
+
+def answer(maps: torch.Tensor, gradient: torch.Tensor) -> LayerAnswer:
+    """Weights and signed map of one network layer.
+
+    Parameters
+    ----------
+    maps, gradient
+        A_k and dS/dA_k, of shape (1, channels, *spatial).
+    """
+    spatial = tuple(range(2, gradient.ndim))
+    # Sums in double: a mean over a million positions keeps all digits of the gradient.
+    weights = gradient.mean(spatial, dtype=torch.float64)[0]
+    size = gradient.abs().mean(spatial, dtype=torch.float64)[0]
+    if not bool(size.any()):
+        return no_answer(maps)
+    empty = None
+    if float(weights.abs().max()) <= _ROUNDING * float(size.max()):
+        weights, empty = torch.zeros_like(weights), NORMALISED_AWAY
+    weights = weights.float()
+    signed = torch.tensordot(weights, maps[0].float(), dims=1)
+    if empty is None and not bool((signed > 0).any()):
+        empty = NO_POSITIVE_EVIDENCE
+    return LayerAnswer(signed.cpu().numpy(), weights.cpu().numpy(), empty)
+
+
+def no_answer(maps: torch.Tensor) -> LayerAnswer:
+    """Zeros for a network layer that the score does not depend on."""
+    signed = np.zeros(tuple(maps.shape[2:]), np.float32)
+    return LayerAnswer(signed, np.zeros(maps.shape[1], np.float32), NO_PATH)

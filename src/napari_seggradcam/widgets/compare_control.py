@@ -1,0 +1,245 @@
+"""Compare modes, looks and saving of the last answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.utils import notifications
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from ..errors import SegGradCamError
+from ..viewer.compare import Compare
+from ..viewer.ownership import marker_of, own_layers
+from ..viewer.results import ResultLayers, ResultSettings
+from .compare import CompareSection, ResultRow
+from .job import Cancel, Delivery, Job, Progress
+from .question import Answer
+
+
+class CompareControl(QObject):
+    """What is done with the heatmaps of the last answer of one dock.
+
+    Signals
+    -------
+    changed()
+        A mode has begun or ended to be built.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        viewer: Any,
+        section: CompareSection,
+        results: ResultLayers,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._section = section
+        self._results = results
+        self._compare = Compare(viewer)
+        self._answer: Answer | None = None
+        self._job: Job | None = None
+        self._delivery: Delivery | None = None
+        self._shown = ""
+        section.mode_changed.connect(lambda _word: self._enter())
+        section.looks_changed.connect(self._on_looks)
+        section.row_chosen.connect(self._on_row)
+        section.clear_requested.connect(self.clear)
+        section.save_requested.connect(self._on_save)
+        section.figure_requested.connect(self._on_figure)
+
+    @property
+    def building(self) -> bool:
+        """Whether a mode is being built."""
+        return self._job is not None or self._delivery is not None
+
+    @property
+    def looks(self) -> ResultSettings:
+        """How heatmaps are shown."""
+        return ResultSettings(
+            colormap=self._section.colormap.value, opacity=self._section.opacity.value
+        )
+
+    def leave(self) -> None:
+        """Go back to the plain viewer, for results are about to be added."""
+        self._give_up()
+        self._compare.leave()
+
+    def show(self, result: Answer) -> None:
+        """Fill the table with an answer and show it in the mode that is chosen."""
+        self._answer = result
+        explanation = result.explanation
+        rows = [
+            ResultRow(name, float(explanation[name].heatmap.max()), explanation[name].empty)
+            for name in explanation.layers
+        ]
+        self._section.problem.clear()
+        self._section.show_results(
+            f"{explanation.class_name} in {explanation.region_size:,} px", rows
+        )
+        if self._shown not in explanation.layers:
+            self._shown = _first_to_show(explanation)
+        self._section.mark_row(self._shown)
+        self._on_outline()
+        self._enter()
+
+    def clear(self) -> None:
+        """Remove what runs have added; what a person renamed or edited stays."""
+        self.leave()
+        self._results.clear()
+        self._answer = None
+        self._section.show_mode("overlay")
+        self._section.show_results("", [])
+
+    def stop(self) -> None:
+        """Restore the viewer; the dock is closing."""
+        self._give_up()
+        self._compare.leave()
+
+    def _give_up(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+        if self._delivery is not None:
+            self._delivery.stop()
+
+    def _enter(self) -> None:
+        """Build the mode whose button is down."""
+        if self._answer is None:
+            return
+        self._give_up()
+        mode, asked = self._section.mode, self._answer
+        if mode == "overlay":
+            self._compare.leave()
+            self._compare.show_only(self._shown or None)
+            return
+
+        def work(_progress: Progress, _cancel: Cancel) -> Any:
+            return Compare.prepare(mode, asked.explanation, asked.image)
+
+        self._start(Job(f"preparing {mode}", work), self._on_prepared)
+
+    def _on_prepared(self, prepared: Any) -> None:
+        self._delivery = Delivery(self._compare.enter(prepared, self.looks), self)
+        self._delivery.failed.connect(self._on_failed)
+        self._delivery.ended.connect(self._on_entered)
+        self._delivery.start()
+
+    def _on_entered(self) -> None:
+        if self._delivery is not None:
+            self._delivery.deleteLater()
+        self._delivery = None
+        self._on_outline()
+        if self._compare.wants_reset_view:
+            # In the same turn napari would fit the zoom of before.
+            QTimer.singleShot(0, self._reset_view)
+        self.changed.emit()
+
+    def _reset_view(self) -> None:
+        self._viewer.reset_view()
+
+    def _on_row(self, name: str) -> None:
+        self._shown = name
+        self._compare.show_only(name or None)
+
+    def _on_looks(self) -> None:
+        looks = self.looks
+        layers = [*self._results.heatmaps().values(), *self._views("heatmap")]
+        for layer in layers:
+            layer.colormap = looks.colormap
+            layer.opacity = looks.opacity
+        self._on_outline()
+
+    def _on_outline(self) -> None:
+        shown = bool(self._section.outline.value)
+        overlay = self._compare.mode == "overlay"
+        outlines = [*own_layers(self._viewer, "region")] if overlay else self._views("region")
+        for layer in outlines:
+            layer.visible = shown
+
+    def _views(self, part: str) -> list[Any]:
+        views = own_layers(self._viewer, "view")
+        return [view for view in views if (marker_of(view) or {}).get("part") == part]
+
+    def _on_save(self) -> None:
+        path, _filter = QFileDialog.getSaveFileName(
+            self._section, "Save the explanation", "explanation.sgc.zarr", "Folder (*.sgc.zarr)"
+        )
+        if path:
+            self.save(Path(path))
+
+    def _on_figure(self) -> None:
+        path, _filter = QFileDialog.getSaveFileName(
+            self._section, "Save a figure", "heatmaps.png", "Picture (*.png)"
+        )
+        if path:
+            self.save_figure(Path(path))
+
+    def save(self, path: Path) -> None:
+        """Write the explanation to a folder ``*.sgc.zarr``."""
+        asked = self._answer
+        if asked is None:
+            return
+        if not path.name.endswith(".sgc.zarr"):
+            path = path.with_name(f"{path.name.removesuffix('.zarr')}.sgc.zarr")
+        self._write(path, lambda: asked.explanation.save(path))
+
+    def save_figure(self, path: Path) -> None:
+        """Write a picture of all heatmaps."""
+        asked = self._answer
+        if asked is not None:
+            self._write(path.with_suffix(".png"), lambda: draw_figure(asked, path))
+
+    def _write(self, path: Path, write: Any) -> None:
+        def work(_progress: Progress, _cancel: Cancel) -> Path:
+            write()
+            return path
+
+        self._section.problem.say(f"Writing {path.name}…", "hint")
+        self._start(Job(f"writing {path.name}", work), self._on_written)
+
+    def _start(self, job: Job, then: Any) -> None:
+        self._job = job
+        job.succeeded.connect(then)
+        job.failed.connect(self._on_failed)
+        job.ended.connect(self._on_ended)
+        job.start()
+        self.changed.emit()
+
+    def _on_written(self, path: Path) -> None:
+        self._section.problem.say(f"Saved {path}", "hint")
+
+    def _on_failed(self, error: Exception) -> None:
+        self._section.problem.say(str(error), "error")
+        if not isinstance(error, SegGradCamError):
+            notifications.show_error(f"The heatmaps could not be shown or saved: {error}")
+
+    def _on_ended(self) -> None:
+        self._job = None
+        self.changed.emit()
+
+
+def _first_to_show(explanation: Any) -> str:
+    """Return the bottleneck, which the paper shows, or the deepest of what was asked."""
+    names: list[str] = list(explanation.layers)
+    deepest = max(names, key=lambda name: explanation[name].layer.level)
+    return next((n for n in names if explanation[n].layer.role == "bottleneck"), deepest)
+
+
+def draw_figure(result: Answer, path: Path) -> None:
+    """Draw all heatmaps of an answer over its image; runs in a thread."""
+    from ..store.figure import save_figure
+
+    explanation, question = result.explanation, result.question
+    save_figure(
+        path,
+        explanation.image,
+        explanation.region,
+        list(explanation.values()),
+        f"Seg-Grad-CAM: {explanation.class_name} in {explanation.region_size:,} pixels",
+        subtitle=f"{question.plan.layer.name}, {question.opened.network.name}",
+    )

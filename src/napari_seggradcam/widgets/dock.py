@@ -1,0 +1,241 @@
+"""The dock widget: six numbered sections, and what connects them.
+
+Life of a dock. It is built without torch and without looking at pixels. When it is
+given a parent or shown, it *attaches*: it connects to the viewer, takes over the
+sample if one is open, and listens for Ctrl-click. When napari takes it out of its
+frame, or it is closed or destroyed, it *detaches*: work is cancelled, every callback
+comes off the viewer and its layers, and the compare mode gives back what it found.
+The heatmaps stay in the viewer. A dock that is put back attaches again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from ..viewer.regions import new_region_layer
+from .compare import CompareSection
+from .compare_control import CompareControl
+from .connections import Connections
+from .image import ImageSection
+from .image_control import ImageControl, sample_marker
+from .network import NetworkSection
+from .network_control import NetworkControl
+from .network_layers import NetworkLayersSection
+from .pointer import Pointer
+from .prediction_control import PredictionControl
+from .question import Answer, ImageExplainer
+from .region import RegionSection
+from .region_control import RegionControl
+from .run import RunSection
+from .run_control import RunControl
+from .script_control import ScriptControl
+from .settings import PLUGIN, read_settings
+from .theme import style_sheet
+
+_WIDTH = 280
+
+
+class SegGradCamWidget(QWidget):
+    """Ask a segmentation network why, region by region.
+
+    Parameters
+    ----------
+    napari_viewer : napari.components.ViewerModel
+        The viewer; napari passes it by this name.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._connections = Connections()
+        self._attached = False
+        settings = read_settings()
+        self.image = ImageSection()
+        self.network = NetworkSection(settings.device)
+        self.region = RegionSection()
+        self.layers = NetworkLayersSection()
+        self.run = RunSection(settings.keep_results)
+        self.compare = CompareSection(settings)
+        self._lay_out()
+        self._make_controls()
+        self._connect_controls()
+        self._on_theme()
+        self.attach()
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(4, 0, 6, 8)
+        column.setSpacing(0)
+        for section in self.sections:
+            column.addWidget(section)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setObjectName("sgc_scroll")
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.scroll = scroll
+        self.setMinimumWidth(_WIDTH)
+
+    @property
+    def sections(self) -> tuple[QWidget, ...]:
+        """The sections, in order of work."""
+        return (self.image, self.network, self.region, self.layers, self.run, self.compare)
+
+    def _make_controls(self) -> None:
+        viewer = self._viewer
+        self._explainers = ImageExplainer()
+        self.image_control = ImageControl(viewer, self.image, self.network, self)
+        self.network_control = NetworkControl(self.network, self)
+        self.region_control = RegionControl(viewer, self.region, self.image_control, self)
+        self.run_control = RunControl(
+            viewer,
+            self.run,
+            self.region,
+            self.layers,
+            (self.image_control, self.network_control, self.region_control),
+            self._explainers,
+            self,
+        )
+        results = self.run_control.results
+        self.prediction_control = PredictionControl(
+            self.network, self.image_control, self.network_control, self._explainers, results, self
+        )
+        self.compare_control = CompareControl(viewer, self.compare, results, self)
+        self.script_control = ScriptControl(self.run, self.run_control, self._explainers, self)
+        self.pointer = Pointer(viewer, lambda: self.image_control.plan, self)
+        self.run_control.looks = lambda: self.compare_control.looks
+
+    def _connect_controls(self) -> None:
+        self.image.sample_requested.connect(self._on_sample_requested)
+        self.region.new_region_requested.connect(self._on_new_region)
+        self.network_control.changed.connect(self._on_network)
+        self.run_control.delivering.connect(self.compare_control.leave)
+        self.run_control.answered.connect(self._on_answer)
+        self.prediction_control.predicted.connect(self.region_control.set_prediction)
+        self.pointer.pixel_clicked.connect(self._on_pixel)
+        for control in (self.image_control, self.prediction_control, self.script_control):
+            control.changed.connect(self._on_busy)
+        self.run_control.changed.connect(self._on_busy)
+        self.compare_control.changed.connect(self._on_busy)
+
+    def attach(self) -> None:
+        """Connect to the viewer; nothing happens if it is connected."""
+        if self._attached:
+            return
+        self._attached = True
+        self._connections.connect(self._viewer.layers.events.inserted, self._on_inserted)
+        self._connections.connect(self._viewer.events.theme, self._on_theme)
+        self.image_control.start()
+        self.pointer.start()
+        for layer in self._viewer.layers:
+            self._adopt_sample(layer)
+
+    def detach(self) -> None:
+        """Cancel all work and let go of the viewer; the heatmaps stay in it."""
+        if not self._attached:
+            return
+        self._attached = False
+        self.run_control.stop()
+        self.prediction_control.stop()
+        self.script_control.stop()
+        self.compare_control.stop()
+        self.network_control.stop()
+        self.region_control.stop()
+        self.image_control.stop()
+        self.pointer.stop()
+        self._connections.disconnect()
+        self._on_busy()
+
+    def event(self, event: QEvent) -> bool:
+        """Detach when napari takes the widget out of its frame, attach when it is put back."""
+        handled = bool(super().event(event))
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self.detach()
+            else:
+                self.attach()
+        return handled
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Detach."""
+        self.detach()
+        super().closeEvent(event)
+
+    def _on_theme(self, _event: Any = None) -> None:
+        self.setStyleSheet(style_sheet(self._viewer.theme))
+
+    def _on_inserted(self, event: Any) -> None:
+        self._adopt_sample(event.value)
+
+    def _adopt_sample(self, layer: Any) -> None:
+        """Choose what belongs to a sample's layer, so that Run is all that is left to do."""
+        marker = sample_marker(layer)
+        if not marker:
+            return
+        if layer in self.image.offered:
+            if not self.image.pinned:
+                self.image.choose(layer)
+            network = marker.get("network")
+            if network:
+                self.network_control.open_demo(str(network))
+        else:
+            self.region.first.choose_layer(layer)
+
+    def _on_sample_requested(self) -> None:
+        self._viewer.open_sample(PLUGIN, "nuclei")
+
+    def _on_new_region(self) -> None:
+        layer = self.image_control.layer
+        if layer is None:
+            self.region.show_problem("Open an image first; the region lies on it.")
+            return
+        region = new_region_layer(layer)
+        self._viewer.add_layer(region)
+        region.mode = "paint"
+        self.region.first.choose_layer(region)
+
+    def _on_network(self) -> None:
+        opened = self.network_control.opened
+        self._explainers.forget()
+        if opened is None:
+            self.layers.show_network([], {})
+            self.region.offer_classes([])
+            self.image_control.set_network(None, None)
+        else:
+            self.layers.show_network(opened.layers, opened.presets)
+            self.region.offer_classes(opened.card.classes)
+            self.image_control.set_network(opened.card.ndim, opened.card.channels)
+        self._on_busy()
+
+    def _on_pixel(self, pixel: tuple[int, ...]) -> None:
+        self.region.operation.value = "none"
+        self.region.first.choose_pixel(pixel)
+        self.run_control.run()
+
+    def _on_answer(self, result: Answer) -> None:
+        if result.prediction is not None:
+            self.region_control.set_prediction(result.prediction)
+        self.compare_control.show(result)
+        self.compare.expanded = True
+
+    def _on_busy(self) -> None:
+        """Let one thing compute at a time: they share the network and its feature maps."""
+        blocked = ""
+        if self.prediction_control.running:
+            blocked = "The prediction is being computed."
+        elif self.script_control.running:
+            blocked = "The question is being written."
+        self.run_control.blocked_by = blocked
+        self.run_control.refresh()
+        busy = self.run_control.running or self.script_control.running
+        self.prediction_control.refresh(allowed=not busy)

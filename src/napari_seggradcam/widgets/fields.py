@@ -1,0 +1,158 @@
+"""Rows of a label and a value, laid out alike in every section.
+
+The values are magicgui widgets, so that they are set and read with ``.value`` and
+say with ``.changed`` when a person changed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from magicgui.widgets import create_widget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+LABEL_WIDTH = 66
+
+Choices = Sequence[Any] | Callable[[Any], Sequence[Any]]
+
+
+def combo(name: str, choices: Choices, tooltip: str, value: Any = None) -> Any:
+    """Return a magicgui ComboBox that never widens the dock.
+
+    Parameters
+    ----------
+    name : str
+        Accessible name.
+    choices : sequence or callable
+        Values, or pairs (text, value), or a callable that returns them.
+    tooltip : str
+        What the choice does.
+    value : optional
+        Value to begin with; the first choice if None.
+
+    Returns
+    -------
+    magicgui.widgets.ComboBox
+        Its ``native`` is the widget to lay out.
+    """
+    options: dict[str, Any] = {"choices": choices, "nullable": False}
+    box = create_widget(name=name, widget_type="ComboBox", options=options)
+    if value is not None:
+        box.value = value
+    native: QComboBox = box.native
+    native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    native.setMinimumContentsLength(6)
+    native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return _describe(box, name, tooltip)
+
+
+def number(name: str, tooltip: str, value: int = 1, low: int = 0, high: int = 2**31 - 1) -> Any:
+    """Return a magicgui SpinBox."""
+    box = create_widget(
+        value=value, name=name, widget_type="SpinBox", options={"min": low, "max": high}
+    )
+    box.native.setMinimumWidth(60)
+    return _describe(box, name, tooltip)
+
+
+def slider(name: str, tooltip: str, value: float) -> Any:
+    """Return a magicgui FloatSlider from 0 to 1."""
+    box = create_widget(
+        value=value,
+        name=name,
+        widget_type="FloatSlider",
+        options={"min": 0.0, "max": 1.0, "step": 0.01},
+    )
+    return _describe(box, name, tooltip)
+
+
+def switch(text: str, tooltip: str, value: bool) -> Any:
+    """Return a magicgui CheckBox with its text beside it."""
+    box = create_widget(value=value, name="", label=text, widget_type="CheckBox")
+    box.text = text
+    return _describe(box, text, tooltip)
+
+
+def line(name: str, tooltip: str, placeholder: str = "") -> Any:
+    """Return a magicgui LineEdit."""
+    box = create_widget(value="", name=name, widget_type="LineEdit")
+    box.native.setPlaceholderText(placeholder)
+    box.native.setMinimumWidth(40)
+    return _describe(box, name, tooltip)
+
+
+def _describe(box: Any, name: str, tooltip: str) -> Any:
+    box.native.setAccessibleName(name)
+    box.native.setToolTip(tooltip)
+    return box
+
+
+def button(text: str, tooltip: str, slot: Callable[[], Any] | None = None) -> QPushButton:
+    """Return a push button with its tooltip and accessible name."""
+    made = QPushButton(text)
+    made.setToolTip(tooltip)
+    made.setAccessibleName(text)
+    made.setMinimumWidth(20)
+    if slot is not None:
+        made.clicked.connect(lambda _checked=False: slot())
+    return made
+
+
+def beside(*widgets: QWidget, stretch: Sequence[int] = ()) -> QHBoxLayout:
+    """Lay widgets out in one row."""
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(5)
+    for index, widget in enumerate(widgets):
+        row.addWidget(widget, stretch[index] if index < len(stretch) else 1)
+    return row
+
+
+class FieldGrid(QGridLayout):
+    """Two columns: labels of one width, and values that take the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setContentsMargins(0, 0, 0, 0)
+        self.setHorizontalSpacing(6)
+        self.setVerticalSpacing(5)
+        self.setColumnMinimumWidth(0, LABEL_WIDTH)
+        self.setColumnStretch(1, 1)
+
+    def add(self, text: str, value: QWidget | QLayout) -> QLabel:
+        """Append a row.
+
+        Parameters
+        ----------
+        text : str
+            The label.
+        value : QWidget or QLayout
+            What stands beside it.
+
+        Returns
+        -------
+        QLabel
+            The label, to hide it together with its value.
+        """
+        row = self.rowCount()
+        label = QLabel(text)
+        label.setObjectName("sgc_label")
+        label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.addWidget(label, row, 0)
+        if isinstance(value, QLayout):
+            self.addLayout(value, row, 1)
+        else:
+            label.setBuddy(value)
+            self.addWidget(value, row, 1)
+        return label

@@ -1,0 +1,143 @@
+"""Keeps the image section in step with the viewer, and the plan of what the network gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from ..errors import SegGradCamError
+from ..viewer.inputs import InputPlan, channel_axis_choices, plan_input
+from .connections import Connections
+from .image import ImageSection
+from .network import NetworkSection
+
+KEY = "napari_seggradcam"
+_PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "data")
+_SETTLE_MS = 50
+
+
+class ImageControl(QObject):
+    """The image of one dock and how it fits the network.
+
+    Signals
+    -------
+    changed()
+        Another image, plane, channel axis or network: ``plan`` and ``problem`` are new.
+    layers_changed()
+        The viewer's layers were added, removed, renamed or reordered.
+    """
+
+    changed = Signal()
+    layers_changed = Signal()
+
+    def __init__(
+        self,
+        viewer: Any,
+        section: ImageSection,
+        network_section: NetworkSection,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._section = section
+        self._network_section = network_section
+        self._takes: tuple[int, int] | None = None
+        self._of_viewer = Connections()
+        self._of_layer = Connections()
+        self.plan: InputPlan | None = None
+        self.problem = ""
+        # A slider that plays sends many events; the sentence follows when it rests.
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_SETTLE_MS)
+        self._timer.timeout.connect(self.update)
+        section.layer_changed.connect(self._on_layer_changed)
+        section.channel_axis_changed.connect(lambda _axis: self.update())
+
+    def start(self) -> None:
+        """Follow the viewer."""
+        layers = self._viewer.layers
+        self._of_viewer.connect_all(
+            layers.events, ("inserted", "removed", "reordered", "renamed"), self._on_layers
+        )
+        self._of_viewer.connect(layers.selection.events.active, self._on_layers)
+        self._of_viewer.connect_all(
+            self._viewer.dims.events, ("current_step", "order", "ndim", "ndisplay"), self._on_dims
+        )
+        self._on_layers()
+
+    def stop(self) -> None:
+        """Let go of the viewer."""
+        self._timer.stop()
+        self._of_viewer.disconnect()
+        self._of_layer.disconnect()
+
+    @property
+    def layer(self) -> Any:
+        """The image layer that is meant, or None."""
+        return self._section.current
+
+    def set_network(self, ndim: int | None, channels: int | None) -> None:
+        """Say what the network takes; None and None without a network."""
+        self._takes = None if ndim is None or channels is None else (ndim, channels)
+        self.update()
+
+    def update(self) -> None:
+        """Plan again what the network gets, and say so."""
+        self._timer.stop()
+        self.plan, self.problem = None, ""
+        layer = self.layer
+        if layer is not None and self._takes is not None:
+            self._plan(layer, *self._takes)
+        elif layer is not None:
+            self._section.offer_axes([])
+            self._section.say(_size_of(layer))
+        self._network_section.problem.say(self.problem, "warning")
+        self.changed.emit()
+
+    def _plan(self, layer: Any, ndim: int, channels: int) -> None:
+        try:
+            axes = channel_axis_choices(layer, ndim, channels)
+            choices = [(f"axis {axis}: {layer.axis_labels[axis]}", axis) for axis in axes]
+            # With one choice there is nothing to choose; without any, napari's colours serve.
+            self._section.offer_axes(choices if len(choices) > 1 else [])
+            chosen = self._section.channel_axis if len(axes) != 1 else axes[0]
+            self.plan = plan_input(layer, self._viewer.dims, ndim, channels, chosen)
+        except SegGradCamError as error:
+            self.problem = str(error)
+            self._section.say(_size_of(layer))
+        else:
+            self._section.say(self.plan.sentence)
+
+    def _on_layers(self, _event: Any = None) -> None:
+        images = [layer for layer in self._viewer.layers if _is_input(layer)]
+        active = self._viewer.layers.selection.active
+        self._section.show_layers(images, next((i for i in images if i == active), None))
+        self.layers_changed.emit()
+
+    def _on_layer_changed(self, layer: Any) -> None:
+        self._of_layer.disconnect()
+        if layer is not None:
+            self._of_layer.connect_all(layer.events, _PLACEMENT, self._on_dims)
+        self.update()
+
+    def _on_dims(self, _event: Any = None) -> None:
+        self._timer.start()
+
+
+def sample_marker(layer: Any) -> dict[str, Any]:
+    """Return what a sample layer says about itself; empty for other layers."""
+    marker = layer.metadata.get(KEY) or {}
+    return marker if "sample" in marker else {}
+
+
+def _is_input(layer: Any) -> bool:
+    """Whether an Image layer can be asked about: not a heatmap or view of ours."""
+    return isinstance(layer, Image) and (KEY not in layer.metadata or bool(sample_marker(layer)))
+
+
+def _size_of(layer: Any) -> str:
+    shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+    return f"{' × '.join(str(side) for side in shape)}, {layer.dtype}"

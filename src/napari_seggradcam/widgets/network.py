@@ -1,0 +1,204 @@
+"""Section 2: the network, its card, its device and its own answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFrame, QLabel, QMenu, QProgressBar, QSizePolicy, QWidget
+
+from .fields import FieldGrid, beside, button, combo
+from .message import Message
+from .network_source import NetworkSource
+from .section import Section
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the section shows of an opened network; plain values, no torch."""
+
+    architecture: str
+    parameters: int
+    classes: tuple[str, ...]
+    colours: tuple[str, ...]
+    channels: int
+    ndim: int
+    step: str
+    normalisation: str
+    device: str
+    path: str
+
+
+class NetworkSection(Section):
+    """Choose, open, unload; the card; Predict and Logits.
+
+    Signals
+    -------
+    network_chosen(object)
+        A :class:`~.network_source.NetworkSource` is to be opened, or None.
+    open_requested()
+        A person wants to choose a file.
+    device_changed(str)
+        The network is to compute somewhere else.
+    unload_requested(), predict_requested()
+        The buttons.
+    logits_requested(int)
+        The logit map of this class is wanted.
+    """
+
+    network_chosen = Signal(object)
+    open_requested = Signal()
+    unload_requested = Signal()
+    device_changed = Signal(str)
+    predict_requested = Signal()
+    logits_requested = Signal(int)
+
+    def __init__(self, device: str = "auto", parent: QWidget | None = None) -> None:
+        super().__init__(2, "Network", parent)
+        self._sources: list[tuple[str, NetworkSource | None]] = []
+        self._devices = ["auto", "cpu"]
+        if device not in self._devices:
+            self._devices.append(device)
+        self._build_choice(device)
+        self._build_card()
+        self._build_answers()
+        self.rows.addWidget(self.problem)
+        self.offer([], None)
+        self.show_card(None)
+
+    def _build_choice(self, device: str) -> None:
+        self.source = combo(
+            "Network", lambda _widget: self._sources, "The segmentation network to explain"
+        )
+        self.source.changed.connect(lambda source: self.network_chosen.emit(source))
+        self.open_button = button(
+            "Open…",
+            "Open a network file: *.safetensors, or a PyTorch state dict *.pt, *.pth",
+            self.open_requested.emit,
+        )
+        self.device = combo(
+            "Device",
+            lambda _widget: self._devices,
+            "Where the network computes; auto takes a graphics card if there is one",
+            device,
+        )
+        self.device.changed.connect(lambda name: self.device_changed.emit(name))
+        self.unload_button = button(
+            "Unload", "Forget the network and free its memory", self.unload_requested.emit
+        )
+        grid = FieldGrid()
+        grid.add("File", beside(self.source.native, self.open_button, stretch=(1, 0)))
+        grid.add("Device", beside(self.device.native, self.unload_button, stretch=(1, 0)))
+        self.rows.addLayout(grid)
+        self.busy = QProgressBar()
+        self.busy.setRange(0, 0)
+        self.busy.setTextVisible(False)
+        self.busy.setFixedHeight(4)
+        self.busy.hide()
+        self.rows.addWidget(self.busy)
+        self.state = Message(level="hint")
+        self.rows.addWidget(self.state)
+
+    def _build_card(self) -> None:
+        self.card = QFrame()
+        self.card.setObjectName("sgc_card")
+        grid = FieldGrid()
+        grid.setContentsMargins(8, 6, 8, 6)
+        grid.setVerticalSpacing(2)
+        grid.setColumnMinimumWidth(0, 58)
+        self._values: dict[str, QLabel] = {}
+        for name in ("Network", "Input", "Classes", "Step", "Values", "File"):
+            value = QLabel()
+            value.setWordWrap(True)
+            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+            label = grid.add(name, value)
+            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            self._values[name] = value
+        self.card.setLayout(grid)
+        self.rows.addWidget(self.card)
+
+    def _build_answers(self) -> None:
+        self.predict_button = button(
+            "Predict",
+            "Add the network's segmentation of the image as a Labels layer",
+            self.predict_requested.emit,
+        )
+        self.logits_button = button(
+            "Logits", "Add the map of one class's logit (the score before the softmax)"
+        )
+        self.logits_menu = QMenu(self.logits_button)
+        self.logits_button.setMenu(self.logits_menu)
+        self.answers = QWidget()
+        self.answers.setLayout(beside(self.predict_button, self.logits_button))
+        self.rows.addWidget(self.answers)
+
+    def offer(self, sources: Sequence[NetworkSource], chosen: NetworkSource | None) -> None:
+        """Fill the list of networks without asking to open any of them."""
+        with self.source.changed.blocked():
+            self._sources = [("Choose a network…", None)]
+            self._sources += [(source.title, source) for source in sources]
+            self.source.reset_choices()
+            self.source.value = chosen
+
+    def offer_devices(self, devices: Sequence[str]) -> None:
+        """Offer what this machine has; a choice that it lacks becomes auto."""
+        with self.device.changed.blocked():
+            chosen = self.device.value
+            self._devices = ["auto", *devices]
+            self.device.reset_choices()
+            self.device.value = chosen if chosen in self._devices else "auto"
+
+    def show_opening(self, title: str) -> None:
+        """Say that a network is being opened."""
+        self.show_card(None)
+        self.problem.clear()
+        self.state.say(f"Opening {title}…", "hint")
+        self.busy.show()
+
+    def show_card(self, card: Card | None) -> None:
+        """Show an opened network; None hides card and buttons."""
+        self.busy.hide()
+        for widget in (self.card, self.answers):
+            widget.setVisible(card is not None)
+        self.unload_button.setEnabled(card is not None)
+        if card is None:
+            self.state.say("Choose a network that comes along, or open your own.", "hint")
+            return
+        self.state.clear()
+        plane = {2: "planes", 3: "volumes"}[card.ndim]
+        channels = "1 channel" if card.channels == 1 else f"{card.channels} channels"
+        self._values["Network"].setText(f"{card.architecture}\n{card.parameters:,} parameters")
+        self._values["Input"].setText(f"{channels}, {plane}, on {card.device}")
+        self._values["Classes"].setText(_class_list(card.classes, card.colours))
+        self._values["Step"].setText(card.step)
+        self._values["Values"].setText(card.normalisation)
+        self._values["File"].setText(Path(card.path).name)
+        self._values["File"].setToolTip(card.path)
+        self.logits_menu.clear()
+        for index, name in enumerate(card.classes):
+            action = self.logits_menu.addAction(name)
+            action.triggered.connect(
+                lambda _checked=False, index=index: self.logits_requested.emit(index)
+            )
+
+    def show_answering(self, running: bool, allowed: bool) -> None:
+        """Reflect whether Predict and Logits can be asked for now."""
+        self.predict_button.setText("Predicting…" if running else "Predict")
+        for widget in (self.predict_button, self.logits_button):
+            widget.setEnabled(allowed and not running)
+
+
+def _class_list(classes: Sequence[str], colours: Sequence[Any]) -> str:
+    """Return class names with a square of their colour, as rich text."""
+    pairs = zip(classes, [*colours, *[None] * len(classes)], strict=False)
+    shown = [
+        (f'<span style="color:{colour}">■</span>&nbsp;' if colour else "")
+        + escape(name).replace(" ", "&nbsp;")
+        for name, colour in pairs
+    ]
+    return "  ".join(shown)

@@ -1,0 +1,195 @@
+"""Opens, moves and unloads the network, in threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from napari.utils import notifications
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from ..errors import SegGradCamError, UntrustedNetwork
+from . import network_source
+from .job import Cancel, Job, Progress
+from .network import NetworkSection
+from .network_opening import OpenedNetwork, describe, open_source
+from .network_source import NetworkSource
+from .opening_dialog import OpeningDialog, needs_factory
+
+_FILTER = "Networks (*.safetensors *.pt *.pth);;All files (*)"
+
+
+class NetworkControl(QObject):
+    """The open network of one dock.
+
+    Signals
+    -------
+    changed()
+        A network was opened or unloaded, or its opening began or ended.
+    """
+
+    changed = Signal()
+
+    def __init__(self, section: NetworkSection, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._section = section
+        self._job: Job | None = None
+        self._session: list[NetworkSource] = []
+        self._waiting: NetworkSource | None = None
+        self.opened: OpenedNetwork | None = None
+        section.network_chosen.connect(self._on_chosen)
+        section.open_requested.connect(self._on_open_requested)
+        section.unload_requested.connect(self.unload)
+        section.device_changed.connect(self._on_device_changed)
+        section.offer(self._sources(), None)
+
+    @property
+    def opening(self) -> bool:
+        """Whether a network is being opened or moved."""
+        return self._job is not None
+
+    def open(self, source: NetworkSource) -> None:
+        """Open a network; the one that is open is forgotten at once."""
+        self.opened = None
+        self._offer(source)
+        self._section.show_opening(source.title)
+        if self._job is not None:
+            # One at a time: torch modules are large. The latest choice wins.
+            self._waiting = source
+            self._job.cancel()
+            return
+        device = self._section.device.value
+
+        def work(progress: Progress, cancel: Cancel) -> OpenedNetwork:
+            return open_source(source, device, progress, cancel)
+
+        self._start(Job(f"opening {source.title}", work), self._on_opened)
+        self._opening_source = source
+
+    def open_demo(self, name: str) -> None:
+        """Open one of the networks that come along, unless it is open already."""
+        demo = next((d for d in network_source.demo_networks() if name in d.path), None)
+        current = self.opened.source if self.opened else None
+        if demo is not None and demo != current:
+            self.open(demo)
+
+    def unload(self) -> None:
+        """Forget the network; its memory is freed when nothing else uses it."""
+        self._waiting = None
+        if self._job is not None:
+            self._job.cancel()
+        self.opened = None
+        self._offer(None)
+        self._section.problem.clear()
+        self._section.show_card(None)
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Cancel what runs and forget what waits; the dock is closing."""
+        self._waiting = None
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+
+    def _start(self, job: Job, then: Any) -> None:
+        self._job = job
+        job.progressed.connect(self._on_progress)
+        job.succeeded.connect(then)
+        job.failed.connect(self._on_failed)
+        job.ended.connect(self._on_ended)
+        job.start()
+        self.changed.emit()
+
+    def _sources(self) -> list[NetworkSource]:
+        known: dict[str, NetworkSource] = {}
+        for source in (
+            *network_source.demo_networks(),
+            *self._session,
+            *network_source.recent_networks(),
+        ):
+            known.setdefault(source.path, source)
+        return list(known.values())
+
+    def _offer(self, chosen: NetworkSource | None) -> None:
+        if chosen is not None:
+            self._session = [s for s in self._session if s.path != chosen.path]
+            self._session.insert(0, chosen)
+        sources = [
+            chosen if chosen is not None and source.path == chosen.path else source
+            for source in self._sources()
+        ]
+        self._section.offer(sources, chosen)
+
+    def _on_chosen(self, source: NetworkSource | None) -> None:
+        if source is None:
+            self.unload()
+        else:
+            self.open(source)
+
+    def _on_progress(self, _done: int, _total: int, what: str) -> None:
+        self._section.state.say(f"{what}…", "hint")
+
+    def _on_opened(self, opened: OpenedNetwork) -> None:
+        self.opened = opened
+        network_source.remember(opened.source)
+        self._section.offer_devices(opened.devices)
+        self._section.show_card(opened.card)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._section.show_card(None)
+        if isinstance(error, UntrustedNetwork) and self._agrees(error):
+            self._waiting = replace(self._opening_source, trust=True)
+            return
+        self._section.problem.say(str(error), "error")
+        if not isinstance(error, SegGradCamError):
+            notifications.show_error(f"The network could not be opened: {error}")
+
+    def _on_ended(self) -> None:
+        self._job = None
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self.open(waiting)
+            return
+        if self.opened is None and not self._section.problem.text():
+            self._section.show_card(None)
+        self.changed.emit()
+
+    def _agrees(self, error: UntrustedNetwork) -> bool:
+        answer = QMessageBox.question(
+            self._section,
+            "Run code from this file?",
+            f"{error}\n\nOpen it only if you trust where it comes from. Trust it now?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
+
+    def _on_open_requested(self) -> None:
+        path, _filter = QFileDialog.getOpenFileName(self._section, "Open a network", "", _FILTER)
+        if path:
+            self.open_file(path)
+
+    def open_file(self, path: str) -> None:
+        """Open a file that a person chose, asking for a factory where it needs one."""
+        title = path.replace("\\", "/").rsplit("/", 1)[-1]
+        source = NetworkSource(path, title)
+        if needs_factory(path):
+            dialog = OpeningDialog(title, self._section)
+            if not dialog.exec():
+                return
+            source = replace(source, options=dialog.options)
+        self.open(source)
+
+    def _on_device_changed(self, device: str) -> None:
+        opened = self.opened
+        if opened is None or self._job is not None:
+            return
+        self.opened = None
+        self._section.show_opening(f"{opened.source.title} on {device}")
+
+        def work(_progress: Progress, _cancel: Cancel) -> OpenedNetwork:
+            from ..networks.opening import best_device
+
+            opened.network.to(best_device() if device == "auto" else device)
+            return replace(opened, card=describe(opened.network))
+
+        self._start(Job(f"moving {opened.source.title} to {device}", work), self._on_opened)

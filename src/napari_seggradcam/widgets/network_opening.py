@@ -1,0 +1,138 @@
+"""What happens in the thread when a network is opened; the first place that needs torch.
+
+Returns plain values for the GUI thread, because tracing a network for its layers
+takes up to seconds and must not be done there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingPackage
+from .network import Card
+from .network_layers import OWN, PRESETS, LayerRow
+from .network_source import NetworkSource
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedNetwork:
+    """A network, ready to be asked, with everything that the dock shows of it.
+
+    Attributes
+    ----------
+    network : napari_seggradcam.Network
+        The network, layers already traced.
+    source : NetworkSource
+        Where it came from.
+    card : Card
+        For the network section.
+    layers : tuple of LayerRow
+        For the tree.
+    presets : dict of str to tuple of str
+        Names of the network layers behind each preset.
+    devices : tuple of str
+        What this machine has.
+    """
+
+    network: Any
+    source: NetworkSource
+    card: Card
+    layers: tuple[LayerRow, ...]
+    presets: dict[str, tuple[str, ...]]
+    devices: tuple[str, ...]
+
+
+def open_source(
+    source: NetworkSource,
+    device: str,
+    progress: Callable[[int, int, str], None],
+    cancel: Callable[[], bool],
+) -> OpenedNetwork:
+    """Open a network and trace its layers.
+
+    Parameters
+    ----------
+    source : NetworkSource
+        The file and its options.
+    device : str
+        "auto" or a torch device.
+    progress, cancel : callable
+        As :class:`~.job.Job` passes them.
+
+    Raises
+    ------
+    MissingPackage
+        If torch can't be imported.
+    NetworkFileError, UntrustedNetwork, OptionError, NetworkError
+        If the file can't be opened or the network can't be traced.
+    """
+    progress(0, 0, "Loading torch")
+    opening = import_torch_room()
+    options = dict(source.options)
+    if options.get("normalisation") is not None:
+        from ..networks.normalisation import normalisation_from_dict
+
+        options["normalisation"] = normalisation_from_dict(options["normalisation"])
+    network = opening.open_network(source.path, trust=source.trust, device=device, **options)
+    progress(0, 0, "Finding network layers")
+    rows = tuple(
+        LayerRow(
+            layer.name,
+            layer.stage,
+            layer.channels,
+            tuple(layer.shape),
+            tuple(layer.stride),
+            layer.module,
+        )
+        for layer in network.layers
+    )
+    words = [word for _text, word in PRESETS if word != OWN]
+    presets = {word: tuple(row.name for row in network.select_layers(word)) for word in words}
+    return OpenedNetwork(
+        network, source, describe(network), rows, presets, opening.available_devices()
+    )
+
+
+def describe(network: Any) -> Card:
+    """Return what the card shows of a network."""
+    normalisation = network.normalisation
+    step = set(network.step)
+    return Card(
+        architecture=network.architecture,
+        parameters=network.parameters,
+        classes=tuple(network.classes),
+        colours=tuple(network.colours),
+        channels=network.channels,
+        ndim=network.ndim,
+        step=f"sizes in steps of {' × '.join(map(str, step if len(step) == 1 else network.step))}",
+        normalisation="as they are" if normalisation is None else normalisation.describe(),
+        device=str(network.device),
+        path=str(Path(network.path) if network.path else ""),
+    )
+
+
+def import_torch_room() -> Any:
+    """Import the module that opens networks, and with it torch.
+
+    Raises
+    ------
+    MissingPackage
+        With a remedy: on Windows torch can fail to load its libraries after Qt has
+        loaded its own, which shows as an OSError without a hint.
+    """
+    try:
+        from ..networks import opening
+    except ModuleNotFoundError as error:
+        raise MissingPackage(
+            f"PyTorch can't be imported ({error}). Install it with: pip install torch"
+        ) from error
+    except (ImportError, OSError) as error:
+        raise MissingPackage(
+            f"PyTorch is installed and can't be loaded ({error}). On Windows install the"
+            " Visual C++ Redistributable, or start napari by"
+            ' python -c "import torch, napari; napari.Viewer(); napari.run()".'
+        ) from error
+    return opening

@@ -1,0 +1,191 @@
+"""A question, frozen at the moment when it was asked, and how a thread answers it.
+
+Nothing here touches the viewer: what a person does while the thread computes, does
+not change what is computed. The thread is the only one that uses the explainer that
+is kept between questions about one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from napari.components import Dims
+from numpy.typing import NDArray
+
+from ..viewer.inputs import ImageInput, InputPlan
+from .network_opening import OpenedNetwork
+from .region_source import RegionChoice
+
+# Up to this many pixels a copy takes less than 50 ms and is made when Run is clicked.
+_COPIED_AT_ONCE = 2**22
+
+Progress = Callable[[int, int, str], None]
+Cancel = Callable[[], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Everything that an answer depends on.
+
+    Attributes
+    ----------
+    run_id : str
+        New for every question.
+    opened : OpenedNetwork
+        The network.
+    plan : InputPlan
+        Where the image's pixels come from and lie; with the pixels, an ``ImageInput``.
+    choice : RegionChoice
+        What the region is made of.
+    mask : ndarray of bool or None
+        The region, where it was drawn when the question was asked.
+    dims : napari.components.Dims
+        The sliders at that moment.
+    target : int or str
+        Class index or "predicted".
+    layers : str or list of str
+        Preset or names.
+    keep : bool
+        Whether earlier heatmaps stay.
+    """
+
+    run_id: str
+    opened: OpenedNetwork
+    plan: InputPlan
+    choice: RegionChoice
+    mask: NDArray[np.bool_] | None
+    dims: Dims
+    target: int | str
+    layers: str | list[str]
+    keep: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What came out of a question.
+
+    Attributes
+    ----------
+    question : Question
+        What was asked.
+    image : ImageInput
+        The pixels that the network saw.
+    explanation : napari_seggradcam.Explanation
+        The heatmaps.
+    prediction : ndarray of int or None
+        Predicted class of every pixel, where the region needed it.
+    """
+
+    question: Question
+    image: ImageInput
+    explanation: Any
+    prediction: NDArray[Any] | None
+
+
+def freeze(
+    plan: InputPlan, choice: RegionChoice, dims: Dims
+) -> tuple[InputPlan, NDArray[np.bool_] | None]:
+    """Copy image and region at once where that is quick.
+
+    Parameters
+    ----------
+    plan : InputPlan
+        Of the image.
+    choice : RegionChoice
+        Of the region.
+    dims : napari.components.Dims
+        A copy of the sliders.
+
+    Returns
+    -------
+    tuple of InputPlan and (ndarray of bool or None)
+        The plan with its pixels and the mask. Large images, arrays on disk and
+        regions that need the prediction are left to the thread: the plan as it was,
+        and None.
+
+    Raises
+    ------
+    RegionError
+        If the region is drawn and empty.
+    """
+    arrays = [plan.layer.data, *(source.layer.data for source in choice.sources if source.layer)]
+    small = int(np.prod(plan.shape)) <= _COPIED_AT_ONCE
+    # Shapes have lists of vertices, Points small arrays; dask and zarr are neither.
+    if not small or not all(isinstance(array, np.ndarray | list) for array in arrays):
+        return plan, None
+    mask = None if choice.needs_prediction else choice.draw(plan, dims, None)
+    return plan.read(), mask
+
+
+class ImageExplainer:
+    """Keeps the explainer of the last image: a new region then costs only the way back."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] | None = None
+        self._explainer: Any = None
+
+    def forget(self) -> None:
+        """Free the feature maps that are kept."""
+        self._key = self._explainer = None
+
+    def of(self, network: Any, image: ImageInput) -> Any:
+        """Return the explainer of a network and an image; call it in a thread only."""
+        digest = blake2b(np.ascontiguousarray(image.array), digest_size=16).hexdigest()
+        key = (id(network), str(network.device), digest, image.array.shape, image.axes)
+        if key != self._key:
+            from ..explain.explainer import Explainer
+
+            self.forget()
+            self._explainer = Explainer(network, image.array, axes=image.axes)
+            self._key = key
+        return self._explainer
+
+
+def read_image(plan: InputPlan) -> ImageInput:
+    """Return the plan with its pixels, reading them if it has none yet."""
+    return plan if isinstance(plan, ImageInput) else plan.read()
+
+
+def region_of(question: Question, explainer: Any) -> NDArray[np.bool_]:
+    """Return the region's mask, drawing it if that was left to the thread."""
+    if question.mask is not None:
+        return question.mask
+    prediction = explainer.prediction if question.choice.needs_prediction else None
+    return question.choice.draw(question.plan, question.dims, prediction)
+
+
+def answer(
+    question: Question,
+    explainers: ImageExplainer,
+    progress: Progress,
+    cancel: Cancel,
+) -> Answer:
+    """Answer a question; runs in a thread.
+
+    Parameters
+    ----------
+    question : Question
+        What is asked.
+    explainers : ImageExplainer
+        Keeps the forward pass for the next question.
+    progress, cancel : callable
+        As :class:`~.job.Job` passes them.
+
+    Raises
+    ------
+    SegGradCamError
+        If the question can't be answered, or was cancelled.
+    """
+    progress(0, 0, "The network runs on the image")
+    image = read_image(question.plan)
+    explainer = explainers.of(question.opened.network, image)
+    mask = region_of(question, explainer)
+    explanation = explainer.explain(
+        mask, target=question.target, layers=question.layers, progress=progress, cancel=cancel
+    )
+    prediction = explainer.prediction if question.choice.needs_prediction else None
+    return Answer(question, image, explanation, prediction)

@@ -1,0 +1,145 @@
+"""What a region is made of, said without Qt and without pixels.
+
+A :class:`Source` names one thing in the viewer; a :class:`RegionChoice` is one
+source, or two and how they are put together. ``draw`` turns a choice into a mask
+and can run in a worker: it reads layers and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from napari.layers import Labels, Points, Shapes
+from numpy.typing import NDArray
+
+from ..errors import RegionError
+from ..viewer.inputs import InputPlan
+from ..viewer.regions import mask_from_labels, mask_from_points, mask_from_shapes
+
+Kind = Literal["image", "class", "pixel", "layer"]
+Operation = Literal["none", "union", "intersection", "difference"]
+Mask = NDArray[np.bool_]
+
+_COMBINE: dict[str, Callable[[Mask, Mask], Mask]] = {
+    "union": np.logical_or,
+    "intersection": np.logical_and,
+    "difference": lambda first, second: first & ~second,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One thing that pixels can be taken from.
+
+    Attributes
+    ----------
+    kind : {"image", "class", "pixel", "layer"}
+        The whole image, the pixels predicted as a class, one pixel, or a Labels,
+        Shapes or Points layer.
+    layer : napari layer, optional
+        For "layer".
+    value : int, optional
+        The label (None: all) or the class index.
+    pixel : tuple of int, optional
+        Index per spatial axis, for "pixel".
+    """
+
+    kind: Kind
+    layer: Any = None
+    value: int | None = None
+    pixel: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RegionChoice:
+    """One source, or two put together."""
+
+    first: Source
+    operation: Operation = "none"
+    second: Source | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources that are in use."""
+        if self.operation == "none" or self.second is None:
+            return (self.first,)
+        return (self.first, self.second)
+
+    @property
+    def needs_prediction(self) -> bool:
+        """Whether the network has to run before the region is known."""
+        return any(source.kind == "class" for source in self.sources)
+
+    def draw(self, plan: InputPlan, dims: Any, prediction: NDArray[Any] | None) -> Mask:
+        """Return the mask on the grid of the plan.
+
+        Parameters
+        ----------
+        plan : InputPlan
+            The image's grid.
+        dims : napari.components.Dims
+            Where the sliders stand; a copy, when this runs in a worker.
+        prediction : ndarray of int, shape ``plan.shape``, optional
+            Predicted classes, for a choice that needs them.
+
+        Raises
+        ------
+        RegionError
+            If the region holds no pixel of the image.
+        """
+        masks = [_mask(source, plan, dims, prediction) for source in self.sources]
+        if len(masks) == 1:
+            return masks[0]
+        mask: Mask = _COMBINE[self.operation](*masks)
+        if not mask.any():
+            raise RegionError(
+                f"The {self.operation} of the two sources holds no pixel of the image."
+                " Choose sources that fit, or another combination."
+            )
+        return mask
+
+
+def _mask(source: Source, plan: InputPlan, dims: Any, prediction: NDArray[Any] | None) -> Mask:
+    if source.kind == "image":
+        return np.ones(plan.shape, bool)
+    if source.kind == "class":
+        return _predicted(source, prediction)
+    if source.kind == "pixel":
+        return _single_pixel(source, plan)
+    if isinstance(source.layer, Labels):
+        return mask_from_labels(source.layer, plan, dims, source.value)
+    if isinstance(source.layer, Shapes):
+        return mask_from_shapes(source.layer, plan, dims)
+    if isinstance(source.layer, Points):
+        return mask_from_points(source.layer, plan, dims)
+    raise RegionError(
+        "No region is chosen. Choose a Labels, Shapes or Points layer, or Ctrl-click the image."
+    )
+
+
+def _predicted(source: Source, prediction: NDArray[Any] | None) -> Mask:
+    if prediction is None:
+        raise RegionError("The predicted class is known when the network has run.")
+    mask: Mask = prediction == source.value
+    if not mask.any():
+        raise RegionError(
+            f"The network predicts class {source.value} nowhere in this image."
+            " Choose another class."
+        )
+    return mask
+
+
+def _single_pixel(source: Source, plan: InputPlan) -> Mask:
+    pixel = source.pixel
+    fits = pixel is not None and len(pixel) == len(plan.shape)
+    if not fits or any(not 0 <= i < side for i, side in zip(pixel or (), plan.shape, strict=False)):
+        raise RegionError(
+            f"The pixel {pixel} is not on this image of shape {plan.shape}."
+            " Ctrl-click the image to choose another."
+        )
+    mask = np.zeros(plan.shape, bool)
+    mask[pixel] = True
+    return mask

@@ -1,0 +1,113 @@
+"""The fields that choose one source of a region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari.layers import Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from .fields import beside, combo, number
+from .region_source import Source
+
+_KINDS = ("pixel", "image", "class")
+_TEXTS = {"pixel": "One pixel (Ctrl-click)", "image": "Whole image", "class": "Predicted class"}
+
+
+class SourcePicker(QWidget):
+    """A list of layers and the other sources, and the label or class that is meant.
+
+    Signals
+    -------
+    changed()
+        Another source is meant.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._layers: list[Any] = []
+        self._classes: list[str] = []
+        self.pixel: tuple[int, ...] | None = None
+        self.what = combo("Region from", self._choices, "Where the pixels of the region come from")
+        self.extent = combo(
+            "Labels that count",
+            (("All labels", "all"), ("One label", "one")),
+            "Every labelled pixel, or those of one label only",
+        )
+        self.label = number("Label", "The label whose pixels are the region", low=1)
+        self.predicted = combo(
+            "Predicted class",
+            lambda _widget: [(name, index) for index, name in enumerate(self._classes)],
+            "The region is every pixel that the network predicts as this class",
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(5)
+        column.addWidget(self.what.native)
+        column.addLayout(beside(self.extent.native, self.label.native))
+        column.addWidget(self.predicted.native)
+        for field in (self.what, self.extent, self.label, self.predicted):
+            field.changed.connect(self._on_changed)
+        self._show_fields()
+
+    def _choices(self, _widget: Any) -> list[tuple[str, Any]]:
+        layers = [(layer.name, layer) for layer in self._layers]
+        return layers + [(_TEXTS[kind], kind) for kind in _KINDS]
+
+    @property
+    def source(self) -> Source:
+        """The source that is meant."""
+        what = self.what.value
+        if what == "pixel":
+            return Source("pixel", pixel=self.pixel)
+        if what == "class":
+            return Source("class", value=self.predicted.value)
+        if what == "image":
+            return Source("image")
+        one = isinstance(what, Labels) and self.extent.value == "one"
+        return Source("layer", layer=what, value=self.label.value if one else None)
+
+    def offer_layers(self, layers: Sequence[Any]) -> None:
+        """Offer these Labels, Shapes and Points layers; the choice stays if it can."""
+        before = self.what.value
+        self._layers = list(layers)
+        with self.what.changed.blocked():
+            self.what.reset_choices()
+            kept = before in self._layers or before in _KINDS
+            if kept:
+                self.what.value = before
+        self._show_fields()
+        if not kept:
+            self.changed.emit()
+
+    def offer_classes(self, classes: Sequence[str]) -> None:
+        """Offer the classes of a network."""
+        self._classes = list(classes)
+        with self.predicted.changed.blocked():
+            self.predicted.reset_choices()
+
+    def choose_layer(self, layer: Any) -> None:
+        """Take the region from this layer."""
+        self.what.value = layer
+
+    def choose_pixel(self, pixel: tuple[int, ...]) -> None:
+        """Take one pixel as the region."""
+        self.pixel = pixel
+        with self.what.changed.blocked():
+            self.what.value = "pixel"
+        self._on_changed()
+
+    def _on_changed(self, _value: Any = None) -> None:
+        self._show_fields()
+        self.changed.emit()
+
+    def _show_fields(self) -> None:
+        what = self.what.value
+        labels = isinstance(what, Labels)
+        self.extent.native.setVisible(labels)
+        self.label.native.setVisible(labels and self.extent.value == "one")
+        self.predicted.native.setVisible(what == "class")

@@ -127,8 +127,8 @@ def pixels_between(source: Grid, target: Grid) -> PixelMap:
     """Map of pixel coordinates through both grids' transforms and units.
 
     The world axes are matched from the last one backwards. Axes that only the
-    source has are dropped; on axes that only the target has, the result is the
-    pixel coordinate of the world's zero there.
+    source has are dropped; on axes that only the target has, the world coordinate
+    of the target's pixel 0 is taken.
 
     Parameters
     ----------
@@ -140,7 +140,6 @@ def pixels_between(source: Grid, target: Grid) -> PixelMap:
     carry = np.zeros((target.ndim, source.ndim))
     carry[-shared:, -shared:] = np.diag(ratio)
     inverse = np.linalg.inv(target.linear)
-    return PixelMap(
-        inverse @ carry @ source.linear,
-        inverse @ (carry @ source.offset - target.offset),
-    )
+    move = carry @ source.offset
+    move[-shared:] -= target.offset[-shared:]
+    return PixelMap(inverse @ carry @ source.linear, inverse @ move)

@@ -1,14 +1,22 @@
 """What the network sees of an Image layer: which plane, which channels."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 from napari.components import Dims
 from napari.layers import Image
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import ShapeError
 from ..geometry.grid import Grid
+from .placement import placed_transform, transform_grid
+from .planes import Plane, shown_plane
+
+Colour = Literal["", "rgb", "grey"]
+
+# Rec. 709, as scikit-image's rgb2gray
+_LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,38 +26,64 @@ class InputPlan:
     Attributes
     ----------
     layer : napari.layers.Image
-        The layer (raw, not a proxy).
+        The layer.
     axes : str
         Axes of the array that the network gets: "YX", "YXC", "CYX", "ZYX", …
-    grid : Grid
-        All axes of the layer but colour and channels; those that the network
-        does not see have size one and lie at the plane that is shown.
-    spatial_axes : tuple of int
-        The axes of `grid` that the network sees, in order.
-    position : tuple of int
-        Index per axis of `grid`; 0 on the spatial axes.
-    channel_axis : int or None
-        Axis of the layer's data that holds the channels.
     sentence : str
         What is used, for the user.
+    plane : Plane
+        Which part of the layer, and where it lies.
+    colour : {"", "rgb", "grey"}
+        What is done with the colours of an RGB image.
     """
 
     layer: Image
     axes: str
-    grid: Grid
-    spatial_axes: tuple[int, ...]
-    position: tuple[int, ...]
-    channel_axis: int | None
     sentence: str
+    plane: Plane
+    colour: Colour
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape of what the network sees: the shape of masks and logits."""
-        return tuple(self.grid.shape[k] for k in self.spatial_axes)
+        return tuple(self.grid.shape[axis] for axis in self.spatial_axes)
+
+    @property
+    def grid(self) -> Grid:
+        """Grid over all axes of the layer's data but colour.
+
+        Axes that the network does not see have size one and lie at the plane
+        that is used.
+        """
+        plane = self.plane
+        factors = np.asarray(plane.factors)
+        translate = np.where(plane.is_spatial, (factors - 1) / 2, plane.position)
+        shape = [n if axis in plane.spatial else 1 for axis, n in enumerate(plane.shape)]
+        whole = transform_grid(plane.transform, plane.shape)
+        return whole.placed(shape, factors, translate)
+
+    @property
+    def spatial_axes(self) -> tuple[int, ...]:
+        """The axes of the layer's data that the network sees, in order."""
+        return self.plane.spatial
+
+    @property
+    def channel_axis(self) -> int | None:
+        """Axis of the layer's data that holds the channels; None for grey and RGB images."""
+        return self.plane.channel_axis
 
     def read(self) -> "ImageInput":
         """Copy the pixels. May take long for arrays on disk; safe in a worker."""
-        ...
+        array = np.array(self.plane.data[self.plane.index])
+        if self.colour:
+            array = array[..., :3]
+        if self.colour == "grey":
+            array = array.astype(np.float32) @ _LUMINANCE
+        if self.channel_axis is not None:
+            channel = sum(axis < self.channel_axis for axis in self.spatial_axes)
+            array = np.ascontiguousarray(np.moveaxis(array, channel, 0))
+        mine = {item.name: getattr(self, item.name) for item in fields(InputPlan)}
+        return ImageInput(**mine, array=array)
 
     def transform(self, scale: ArrayLike = 1.0, translate: ArrayLike = 0.0) -> dict[str, Any]:
         """Seven fields for a layer made of `spread` arrays on this image.
@@ -59,16 +93,37 @@ class InputPlan:
         scale, translate : (ndim,) array-like
             Placement in image pixels per spatial axis, as in ``Heatmap``.
         """
-        ...
+        plane = self.plane
+        factors = np.asarray(plane.factors)
+        steps, offset = factors.copy(), np.asarray(plane.position, dtype=np.float64)
+        spatial = list(plane.spatial)
+        steps[spatial] = factors[spatial] * scale
+        offset[spatial] = factors[spatial] * translate + (factors[spatial] - 1) / 2
+        if plane.channel_axis is not None:
+            offset[plane.channel_axis] = 0.0
+        return placed_transform(plane.transform, steps, offset)
 
     def spread(self, array: NDArray[Any]) -> NDArray[Any]:
         """Give an array of the spatial axes the axes of a layer beside the image.
 
-        Axes that the network does not see get size one; a channel axis between
-        them is repeated (without using memory), so that the result shows at
-        every channel.
+        Axes that the network does not see get size one; a channel axis is
+        repeated (without using memory), so that the result shows at every
+        channel. Axes before the spatial ones stay in front.
+
+        Parameters
+        ----------
+        array : (..., *spatial) ndarray
         """
-        ...
+        plane = self.plane
+        leading = array.ndim - len(plane.spatial)
+        sizes = [1] * len(plane.shape)
+        for size, axis in zip(array.shape[leading:], plane.spatial, strict=True):
+            sizes[axis] = size
+        spread = array.reshape(array.shape[:leading] + tuple(sizes))
+        if plane.channel_axis is None:
+            return spread
+        sizes[plane.channel_axis] = plane.shape[plane.channel_axis]
+        return np.broadcast_to(spread, array.shape[:leading] + tuple(sizes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,21 +157,39 @@ def plan_input(
         Channels that the network takes.
     channel_axis : int, optional
         Axis of the layer's data that holds the channels (CYX stacks are plain
-        3D images to napari).
+        3D images to napari). Without meaning for RGB images.
 
     Raises
     ------
     ShapeError
         If the image can't be given to the network; says why and what to do.
     """
-    ...
+    if layer.rgb:
+        channel_axis = None
+    elif channel_axis is not None:
+        channel_axis = _checked_axis(layer, channel_axis)
+    available = layer.ndim - (channel_axis is not None)
+    if available < network_ndim:
+        raise ShapeError(
+            f"{layer.name!r} has {available} axes beside its channels, the network needs "
+            f"{network_ndim}. Choose an image with {network_ndim} spatial axes."
+        )
+    colour, words = _channels(layer, network_ndim, channels, channel_axis)
+    plane = shown_plane(layer, dims, network_ndim, channel_axis)
+    spatial = "ZYX"[-network_ndim:]
+    axes = {"rgb": spatial + "C", "grey": spatial}.get(colour, spatial)
+    if channel_axis is not None:
+        axes = "C" + spatial
+    size = " × ".join(str(plane.shape[axis]) for axis in plane.spatial)
+    sentence = ", ".join([*plane.words, f"{size} pixels", str(layer.dtype), *words])
+    return InputPlan(layer, axes, sentence, plane, colour)
 
 
 def image_input(
     layer: Image, dims: Dims, network_ndim: int, channels: int, channel_axis: int | None = None
 ) -> ImageInput:
     """`plan_input` and `InputPlan.read` in one call."""
-    ...
+    return plan_input(layer, dims, network_ndim, channels, channel_axis).read()
 
 
 def channel_axis_choices(layer: Image, network_ndim: int, channels: int) -> tuple[int, ...]:
@@ -125,4 +198,54 @@ def channel_axis_choices(layer: Image, network_ndim: int, channels: int) -> tupl
     These have exactly ``channels`` entries, and leave enough other axes.
     Empty for RGB images and for networks of one channel.
     """
-    ...
+    if layer.rgb or channels == 1 or layer.ndim <= network_ndim:
+        return ()
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    return tuple(axis for axis, size in enumerate(shape) if size == channels)
+
+
+def _checked_axis(layer: Image, channel_axis: int) -> int:
+    """Return the channel axis counted from the first."""
+    if not -layer.ndim <= channel_axis < layer.ndim:
+        raise ShapeError(
+            f"{layer.name!r} has no axis {channel_axis}; it has {layer.ndim} axes. "
+            "Choose another channel axis, or none."
+        )
+    return channel_axis % layer.ndim
+
+
+def _channels(
+    layer: Image, network_ndim: int, channels: int, channel_axis: int | None
+) -> tuple[Colour, list[str]]:
+    """Match the image's channels with the network's: what is done, and its words."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    if layer.rgb:
+        alpha = ["alpha left out"] if data.shape[-1] == 4 else []
+        if channels == 3:
+            return "rgb", ["channels red, green, blue", *alpha]
+        if channels == 1:
+            return "grey", ["red, green and blue weighted to grey (luminance)", *alpha]
+        given, hint = "is an RGB image", f"Choose an image with {channels} channels."
+    elif channel_axis is not None:
+        size = data.shape[channel_axis]
+        if size == channels:
+            return "", [f"{size} channels along {_axis_name(layer, channel_axis)}"]
+        given = f"has {size} channels along {_axis_name(layer, channel_axis)}"
+        hint = "Choose another channel axis"
+        hint += ", or none: then the slider says which channel is used." if channels == 1 else "."
+    elif channels == 1:
+        return "", []
+    else:
+        given = "has no channels"
+        fitting = channel_axis_choices(layer, network_ndim, channels)
+        hint = f"Choose an RGB image or one with {channels} channels."
+        if fitting:
+            names = " or ".join(_axis_name(layer, axis) for axis in fitting)
+            hint = f"If the channels lie along {names}, choose it as the channel axis."
+    plural = "channel" if channels == 1 else "channels"
+    raise ShapeError(f"{layer.name!r} {given}, the network takes {channels} {plural}. {hint}")
+
+
+def _axis_name(layer: Image, axis: int) -> str:
+    label = layer.axis_labels[axis]
+    return f"axis {axis}" if label.startswith("-") else f"axis {label}"

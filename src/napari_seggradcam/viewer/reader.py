@@ -1,7 +1,6 @@
 """napari reader of saved explanations (``*.sgc.zarr``), and of nothing else."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 LayerData = tuple[Any, dict[str, Any], str]

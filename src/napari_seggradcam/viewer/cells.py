@@ -1,0 +1,89 @@
+"""Views for a grid of cells: image, heatmap and outline of M in each."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from .heatmaps import OUTLINE_WIDTH, ResultSettings, colour_scale, outline_colours
+from .inputs import ImageInput
+from .ownership import mark
+
+if TYPE_CHECKING:
+    from ..explain.explanation import Explanation
+
+PER_CELL = 3
+"""napari layers in one cell."""
+
+
+def cell_layers(
+    explanation: "Explanation", image: ImageInput, settings: ResultSettings
+) -> Iterator[Layer]:
+    """Make the layers of all cells, `PER_CELL` for each network layer, from the bottom up.
+
+    The image and the region are one array each, whatever the number of cells.
+    """
+    shown, style = shown_image(image)
+    shown = spread_image(shown, image, rgb=style["rgb"])
+    region = image.spread(explanation.region.astype(np.uint8))
+    for name, heatmap in explanation.items():
+        values = heatmap.heatmap
+        yield mark(
+            Image(shown, name=f"image · {name}", **style, **image.transform()),
+            "view",
+            f"image · {name}",
+        )
+        layer = Image(
+            image.spread(values),
+            name=name,
+            colormap=settings.colormap,
+            opacity=settings.opacity,
+            blending=settings.blending,
+            contrast_limits=colour_scale(values),
+            rgb=False,
+            **image.transform(heatmap.scale, heatmap.translate),
+        )
+        layer.name_overlay.visible = True
+        layer.colorbar.visible = True
+        yield mark(layer, "view", f"heatmap · {name}", network_layer=name)
+        yield outline_layer(region, f"region · {name}", image.transform())
+
+
+def outline_layer(labels: NDArray[Any], name: str, transform: dict[str, Any]) -> Labels:
+    """Return a Labels layer that shows outlines and can't be painted on."""
+    layer = Labels(labels, name=name, colormap=outline_colours(), opacity=1.0, **transform)
+    layer.contour = OUTLINE_WIDTH
+    layer.editable = False
+    return mark(layer, "view", name)
+
+
+def shown_image(image: ImageInput) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Image as it is shown behind heatmaps, and how.
+
+    Returns
+    -------
+    array : (*spatial) or (*spatial, 3) ndarray
+        Of several channels the one at which the slider stands.
+    style : dict
+        Arguments of a napari Image layer.
+    """
+    array = image.array
+    if image.axes.endswith("C"):
+        return array, {"rgb": True}
+    if image.channel_axis is not None:
+        array = array[int(image.plane.position[image.channel_axis])]
+    style: dict[str, Any] = {"rgb": False}
+    if not image.colour:
+        style["colormap"] = image.layer.colormap
+        style["contrast_limits"] = tuple(image.layer.contrast_limits)
+        style["gamma"] = image.layer.gamma
+    return array, style
+
+
+def spread_image(array: NDArray[Any], image: ImageInput, *, rgb: bool) -> NDArray[Any]:
+    """`InputPlan.spread` for an image whose colours, if any, are its last axis."""
+    if not rgb:
+        return image.spread(array)
+    return np.moveaxis(image.spread(np.moveaxis(array, -1, 0)), 0, -1)

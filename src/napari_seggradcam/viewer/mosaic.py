@@ -1,0 +1,175 @@
+"""One picture of many heatmaps: tiles of image, heatmap and outline of M.
+
+napari draws a grid of many layers slowly; a mosaic has four layers however
+many network layers it shows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.components import Dims
+from napari.layers import Image, Layer, Points
+from numpy.typing import NDArray
+
+from ..geometry.rasterise import nearest_pixels
+from .cells import outline_layer, shown_image, spread_image
+from .heatmaps import ResultSettings, colour_scale
+from .inputs import ImageInput
+from .ownership import mark
+from .placement import transform_grid
+from .planes import in_units_of
+
+if TYPE_CHECKING:
+    from ..explain.explanation import Explanation
+
+_GAP = 0.04
+"""Space between tiles, as a share of a tile's longer side."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mosaic:
+    """Arrays of a mosaic; the last two spatial axes are tiled.
+
+    Attributes
+    ----------
+    image : ImageInput
+        The image that was asked about.
+    names : tuple of str
+        Network layers, one tile each, row by row.
+    largest : tuple of float
+        Value that is drawn brightest, per tile, in raw units.
+    corners : (tiles, 2) int array
+        First row and column of each tile.
+    picture : ndarray
+        The image in every tile.
+    style : dict
+        How the image is shown.
+    shares : (*spatial) float32 array
+        Heatmaps, each divided by its largest value; 0 between the tiles.
+    outlines : (*spatial) uint8 array
+        1 in the region of every tile.
+    """
+
+    image: ImageInput
+    names: tuple[str, ...]
+    largest: tuple[float, ...]
+    corners: NDArray[np.intp]
+    picture: NDArray[Any]
+    style: dict[str, Any]
+    shares: NDArray[np.float32]
+    outlines: NDArray[np.uint8]
+
+    def layers(self, settings: ResultSettings) -> Iterator[Layer]:
+        """Make the napari layers, from the bottom up."""
+        image, transform = self.image, self.image.transform()
+        picture = spread_image(self.picture, image, rgb=self.style["rgb"])
+        yield mark(
+            Image(picture, name="mosaic · image", **self.style, **transform), "view", "image"
+        )
+        heat = Image(
+            image.spread(self.shares),
+            name="mosaic · heatmaps, each as a share of its largest value",
+            colormap=settings.colormap,
+            opacity=settings.opacity,
+            blending=settings.blending,
+            contrast_limits=(0.0, 1.0),
+            rgb=False,
+            **transform,
+        )
+        yield mark(heat, "view", "heatmaps")
+        yield outline_layer(image.spread(self.outlines), "mosaic · region", transform)
+        yield self._titles(transform)
+
+    def reading(self, position: Sequence[float], dims: Dims) -> str:
+        """Network layer and value in raw units under the pointer; empty between the tiles.
+
+        Parameters
+        ----------
+        position : sequence of float
+            ``viewer.cursor.position``.
+        dims : napari.components.Dims
+            ``viewer.dims``.
+        """
+        grid = transform_grid(self.image.transform(), self.image.grid.shape)
+        world = in_units_of(grid, np.asarray(position)[-grid.ndim :], dims)
+        index = nearest_pixels(grid.to_pixels(world))[list(self.image.spatial_axes)]
+        if ((index < 0) | (index >= self.shares.shape)).any():
+            return ""
+        inside = ((index[-2:] >= self.corners) & (index[-2:] < self.corners + self._tile)).all(1)
+        tile = int(inside.argmax())
+        if not inside[tile]:
+            return ""
+        value = float(self.shares[tuple(index)]) * self.largest[tile]
+        return f"{self.names[tile]}: {value:.3g} (largest {self.largest[tile]:.3g})"
+
+    @property
+    def _tile(self) -> tuple[int, ...]:
+        return self.image.shape[-2:]
+
+    def _titles(self, transform: dict[str, Any]) -> Points:
+        """Name and largest value at the top left of every tile."""
+        spatial = list(self.image.spatial_axes)
+        points = np.zeros((len(self.names), len(self.image.grid.shape)))
+        points[:, spatial[-2:]] = self.corners
+        largest = [f"{value:.2g}" for value in self.largest]
+        layer = Points(
+            points,
+            name="mosaic · names",
+            size=1,
+            opacity=1.0,
+            face_color="transparent",
+            border_color="transparent",
+            out_of_slice_display=True,
+            features={"name": list(self.names), "largest": largest},
+            text={
+                "string": "{name} · max {largest}",
+                "anchor": "upper_left",
+                "color": "white",
+                "size": 9,
+            },
+            **transform,
+        )
+        layer.editable = False
+        return mark(layer, "view", "names")
+
+
+def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
+    """Make the arrays of a mosaic; safe in a worker.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        All its heatmaps become tiles.
+    image : ImageInput
+        The image that was asked about.
+    """
+    tile = np.array(image.shape[-2:])
+    gap = max(2, round(_GAP * int(tile.max())))
+    corners = _corners(len(explanation), tile, gap)
+    extent = (*image.shape[:-2], *(corners.max(axis=0) + tile))
+    shown, style = shown_image(image)
+    colours = shown.shape[-1:] if style["rgb"] else ()
+    picture = np.zeros(extent + colours, dtype=shown.dtype)
+    shares = np.zeros(extent, dtype=np.float32)
+    outlines = np.zeros(extent, dtype=np.uint8)
+    largest = []
+    for (row, column), heatmap in zip(corners, explanation.values(), strict=True):
+        here = (..., slice(row, row + tile[0]), slice(column, column + tile[1]))
+        values = heatmap.resized()
+        largest.append(colour_scale(values)[1])
+        shares[here] = values / largest[-1]
+        outlines[here] = explanation.region
+        picture[(*here, slice(None)) if colours else here] = shown
+    return Mosaic(
+        image, tuple(explanation), tuple(largest), corners, picture, style, shares, outlines
+    )
+
+
+def _corners(count: int, tile: NDArray[np.intp], gap: int) -> NDArray[np.intp]:
+    """First row and column of each tile, so that the mosaic is about 3 : 2."""
+    rows, columns = tile
+    across = int(np.clip(round(np.sqrt(count * 1.5 * rows / columns)), 1, count))
+    order = np.arange(count)
+    return np.stack([order // across, order % across], axis=1) * (tile + gap)

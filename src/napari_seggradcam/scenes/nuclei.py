@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.scenes.scene import Scene, check_size
+from napari_seggradcam.scenes.scene import Scene, check_size, renumbered
 
 CLASSES = ("background", "nucleus")
 COLOURS = ("#1b1b1b", "#ff8c1a")
@@ -100,7 +100,7 @@ def generate(seed: int, size: tuple[int, int] = SIZE) -> Scene:
         _draw(rng, nucleus, number, level, grain, light, instances)
     light = _through_the_microscope(rng, light, brightness)
     image = _camera(rng, light)
-    instances = _renumbered(instances)
+    instances = renumbered(instances)
     return Scene(
         image=image,
         labels=(instances > 0).astype(np.uint8),
@@ -244,9 +244,3 @@ def _smooth_noise(rng: np.random.Generator, size: tuple[int, ...], sigma: float)
     noise = noise[: size[0], : size[1]]
     smooth: Floats = ((noise - noise.mean()) / (noise.std() + 1e-6)).astype(np.float32)
     return smooth
-
-
-def _renumbered(instances: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Return the instances counted from 1 without gaps."""
-    values = np.unique(instances)
-    return np.searchsorted(values[values > 0], instances, side="right").astype(np.int32)

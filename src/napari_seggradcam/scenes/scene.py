@@ -60,3 +60,12 @@ def check_size(size: tuple[int, int], smallest: int) -> tuple[int, int]:
             f"pixels, each at least {smallest}. Ask for a larger scene and crop it."
         )
     return sides[0], sides[1]
+
+
+def renumbered(instances: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the instances counted from 1 without gaps: some may be hidden by others."""
+    present = np.bincount(instances.ravel()) > 0
+    present[0] = False
+    numbers = np.where(present, np.cumsum(present), 0).astype(np.int32)
+    counted: npt.NDArray[np.int32] = numbers[instances]
+    return counted

@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_seggradcam.scenes import textures
+from napari_seggradcam.scenes.arrays import Bools, Floats, Window
 from napari_seggradcam.scenes.street_camera import NEAR, Camera
 from napari_seggradcam.scenes.street_canvas import CONSTRUCTION, Canvas
 from napari_seggradcam.scenes.street_look import Look
 
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+_LAMPLIGHT = np.array([1.0, 0.86, 0.55], np.float32)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def paint_house(
 
 def _paint_wall(
     canvas: Canvas,
-    window: tuple[slice, slice],
+    window: Window,
     mask: Bools,
     facade: Facade,
     along: Floats,
@@ -119,74 +118,85 @@ def _paint_wall(
     """Paint one plane of a house; `scale` is its pixels per metre, for fading fine texture."""
     if not mask.any():
         return
-    along, up = np.broadcast_arrays(along, up)
-    along = along + facade.shift
-    fine = np.clip(np.broadcast_to(scale, mask.shape) / 18, 0, 1)
-    colour = facade.wall * _masonry(facade, along, up, fine)[..., None]
-    ground_floor = up < facade.storey
-    plinth = (up < 0.5) | ((up > facade.height - 0.35) & (up < facade.height))
-    between = np.abs(up % facade.storey - 0.08) < 0.1
-    colour = np.where((plinth | between)[..., None], facade.trim, colour)
-    glass, frame, lit = _windows(facade, along, up)
-    if facade.shop:
-        shop = ground_floor & (up < 2.3) & (up > 0.45) & (along % (2 * facade.bay) > 0.5)
-        awning = ground_floor & (up >= 2.3) & (up < 2.9)
-        stripes = np.where((along * 1.3) % 1 < 0.5, 1.0, 0.62)[..., None]
-        glass = np.where(ground_floor, shop, glass)
-        frame = frame & ~ground_floor
-        colour = np.where(awning[..., None], facade.roof * 1.5 * stripes, colour)
-    else:
-        door = ground_floor & (up < 2.15) & (along % (3 * facade.bay) < 1.1)
-        glass, frame = glass & ~door, frame & ~door
-        colour = np.where(door[..., None], facade.roof * 0.9, colour)
-    pane = (
-        0.16
-        + 0.12 * np.clip(up / 14, 0, 1)
-        + 0.07 * textures.cell_noise(up / facade.storey, along / facade.bay)
-    )
-    pane = np.clip(pane, 0.06, 0.5)[..., None] * np.array([0.9, 1.0, 1.12], np.float32)
-    colour = np.where(frame[..., None], facade.trim, colour)
-    colour = np.where(glass[..., None], pane, colour)
+    # From here on one number per painted pixel: half of a window is often not wall.
+    along = np.broadcast_to(along, mask.shape)[mask] + np.float32(facade.shift)
+    up = np.broadcast_to(up, mask.shape)[mask]
+    fine = np.clip(np.broadcast_to(scale, mask.shape)[mask] / 18, 0, 1).astype(np.float32)
+    colour = facade.wall * _masonry(facade, along, up, fine)[:, None]
     on_roof = up > facade.height
+    plinth = (up < 0.5) | ((up > facade.height - 0.35) & ~on_roof)
+    colour[plinth | (np.abs(up % facade.storey - 0.08) < 0.1)] = facade.trim
+    glass, frame, lit = _openings(facade, along, up)
+    colour[frame] = facade.trim
+    _paint_ground_floor(facade, along, up, colour)
+    colour[glass] = _panes(facade, along[glass], up[glass])
     if facade.roof_height:
-        tiles = 1 + 0.18 * fine * np.sign(np.sin(up * 18))
-        colour = np.where(on_roof[..., None], facade.roof * tiles[..., None], colour)
-    colour = (colour * light).astype(np.float32)
-    canvas.paint(window, mask, colour, CONSTRUCTION, depth)
-    shining = mask & glass & lit
-    if shining.any():
-        warm = np.array([1.0, 0.86, 0.55], np.float32) * 0.85
-        canvas.paint(window, shining, warm, CONSTRUCTION, depth, glow=0.85)
+        tiles = 1 + 0.18 * fine[on_roof] * np.sign(np.sin(up[on_roof] * 18))
+        colour[on_roof] = facade.roof * tiles[:, None]
+    canvas.paint(window, mask, colour, light, CONSTRUCTION, depth)
+    shining = np.zeros_like(mask)
+    shining[mask] = lit
+    canvas.paint(window, shining, _LAMPLIGHT, 0.85, CONSTRUCTION, depth, glow=0.85)
+
+
+def _paint_ground_floor(facade: Facade, along: Floats, up: Floats, colour: Floats) -> None:
+    """Paint awnings over shops, or doors, into the colours of a wall."""
+    if facade.shop:
+        awning = (up >= 2.3) & (up < 2.9)
+        stripes = np.where((along[awning] * 1.3) % 1 < 0.5, 1.5, 0.93)
+        colour[awning] = facade.roof * stripes[:, None]
+    else:
+        colour[_is_door(facade, along, up)] = facade.roof * 0.9
+
+
+def _is_door(facade: Facade, along: Floats, up: Floats) -> Bools:
+    is_door: Bools = (up < 2.15) & (along % (3 * facade.bay) < 1.1)
+    return is_door
+
+
+def _panes(facade: Facade, along: Floats, up: Floats) -> Floats:
+    """Return the colours of window panes: dark, higher ones mirror more sky."""
+    each = textures.cell_noise(up / facade.storey, along / facade.bay)
+    value = np.clip(0.16 + 0.12 * np.clip(up / 14, 0, 1) + 0.07 * each, 0.06, 0.5)
+    colours: Floats = value[:, None] * np.array([0.9, 1.0, 1.12], np.float32)
+    return colours
 
 
 def _masonry(facade: Facade, along: Floats, up: Floats, fine: Floats) -> Floats:
     """Return the brightness of the bare wall, about 1."""
-    stains = 1 + 0.06 * textures.smooth_noise(1.6, up * 4, along * 4)
+    stains = 1 + 0.06 * textures.smooth_noise(textures.CLOUDS, up * 4, along * 4)
     if facade.masonry == "brick":
         pattern = textures.courses(along, up, 0.5, 0.17, 0.2)
     elif facade.masonry == "stone":
         pattern = textures.courses(along, up, 1.1, 0.55, 0.1)
     elif facade.masonry == "panel":
-        pattern = np.where((along % 1.3 < 0.07) | (up % 1.6 < 0.07), 0.75, 1.0)
+        pattern = 1 - np.float32(0.25) * ((along % 1.3 < 0.07) | (up % 1.6 < 0.07))
     else:
-        pattern = 1 + 0.05 * textures.noise(0.5, up * 25, along * 25)
-    bare: Floats = (stains * (1 + fine * (pattern - 1))).astype(np.float32)
+        pattern = 1 + 0.05 * textures.noise(textures.LEAVES, up * 25, along * 25)
+    bare: Floats = stains * (1 + fine * (pattern - 1))
     return bare
 
 
-def _windows(facade: Facade, along: Floats, up: Floats) -> tuple[Bools, Bools, Bools]:
-    """Return where panes, their frames, and lit panes are."""
+def _openings(facade: Facade, along: Floats, up: Floats) -> tuple[Bools, Bools, Bools]:
+    """Return where panes, frames, and lit panes are."""
     sideways = np.abs(along % facade.bay - 0.5 * facade.bay)
     upwards = np.abs((up - 0.15) % facade.storey - 0.54 * facade.storey)
     half_width, half_height = 0.5 * facade.window_width, 0.5 * facade.window_height
-    below_eaves = up < facade.height - 0.5
-    opening = (sideways < half_width) & (upwards < half_height) & below_eaves
-    frame = (sideways < half_width + 0.14) & (upwards < half_height + 0.14) & below_eaves
+    allowed = up < facade.height - 0.5
+    if facade.shop:
+        allowed &= up > facade.storey
+    else:
+        allowed &= ~_is_door(facade, along, up)
+    frame = (sideways < half_width + 0.14) & (upwards < half_height + 0.14) & allowed
     bars = (sideways < 0.05) | (np.abs(upwards - 0.25 * half_height) < 0.04)
-    lit = textures.cell_noise(up / facade.storey + 7, along / facade.bay) > 1 - 2 * facade.lit
-    if facade.lit == 0:
-        lit = np.zeros_like(opening)
-    return opening & ~bars, frame, lit
+    glass = (sideways < half_width) & (upwards < half_height) & allowed & ~bars
+    if facade.shop:
+        glass |= (up < 2.3) & (up > 0.45) & (along % (2 * facade.bay) > 0.5)
+    lit = np.zeros_like(glass)
+    if facade.lit:
+        each = textures.cell_noise(up / facade.storey + 7, along / facade.bay)
+        lit = glass & (each > 1 - 2 * facade.lit)
+    return glass, frame, lit
 
 
 def paint_barrier(
@@ -209,12 +219,10 @@ def paint_barrier(
     mask = (z > begin) & (z < reach[1]) & (up > 0) & (up < height)
     along, up = np.broadcast_arrays(z, up)
     if boards:
-        value = np.where(
-            along % 0.3 < 0.06, 0.5, 1 + 0.08 * textures.cell_noise(0 * along, along / 0.3)
-        )
+        value = 1 + 0.08 * textures.cell_noise(0 * along, along / 0.3)
+        value[along % 0.3 < 0.06] = 0.5
     else:
         value = textures.courses(along, up, 0.6, 0.22, 0.18)
-    value = np.where(up > height - 0.14, 1.25, value)
+    value[up > height - 0.14] = 1.25
     light = look.light((-float(np.sign(x)), 0.0, 0.0))
-    shaded = (colour * (light * value)[..., None]).astype(np.float32)
-    canvas.paint(window, mask, shaded, CONSTRUCTION, z)
+    canvas.paint(window, mask, colour, light * value, CONSTRUCTION, z)

@@ -13,10 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Window = tuple[slice, slice]
+from napari_seggradcam.scenes.arrays import Floats, Window
 
 # Nothing is drawn nearer than this: closer things would fill the picture.
 NEAR = 1.2

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_seggradcam.scenes.street_camera import Window
-
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+from napari_seggradcam.scenes.arrays import Bools, Floats, Window
 
 CLASSES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
 # The colours that Cityscapes gives to the first class of each group.
@@ -53,6 +49,7 @@ class Canvas:
         window: Window,
         mask: Bools,
         colour: Floats,
+        brightness: float | Floats,
         label: int,
         depth: float | Floats,
         instance: int = 0,
@@ -63,27 +60,43 @@ class Canvas:
         Parameters
         ----------
         window : tuple of slice
-            Part of the picture; the arrays below have its shape.
+            Part of the picture.
         mask : ndarray of bool, shape (rows, columns)
-            Which pixels.
-        colour : ndarray of float32, shape (3,) or (rows, columns, 3)
-            What colour.
+            Which of the window's n pixels are painted.
+        colour : ndarray, shape (3,) or (n, 3)
+            One colour, or one for each painted pixel.
+        brightness : float or ndarray
+            What the colour is multiplied by: one number, an array that broadcasts to the
+            window, or one number for each painted pixel, shape (n,).
         label, instance : int
             Class index, and number of the instance or 0.
         depth : float or ndarray
-            Distance in metres, broadcast to the window.
+            Distance in metres; as `brightness`.
         glow : float
             How far the pixels give light themselves, 0 to 1.
         """
-        self.rgb[window][mask] = colour[mask] if colour.ndim == 3 else colour
-        self.labels[window][mask] = label
-        self.instances[window][mask] = instance
-        if isinstance(depth, np.ndarray):
-            self.depth[window][mask] = np.broadcast_to(depth, mask.shape)[mask]
-        else:
-            self.depth[window][mask] = depth
-        self.glow[window][mask] = glow
+        inside = np.flatnonzero(mask)
+        if inside.size == 0:
+            return
+
+        def at_mask(values: float | Floats) -> float | Floats:
+            if isinstance(values, np.ndarray) and values.ndim == 2:
+                return np.broadcast_to(values, mask.shape).ravel()[inside]
+            return values
+
+        value = at_mask(brightness)
+        if isinstance(value, np.ndarray):
+            value = value[:, None]
+        # Indices into the flat picture: much faster than one index per axis.
+        columns, width = mask.shape[1], self.labels.shape[1]
+        first = window[0].start * width + window[1].start
+        place = inside + (inside // columns) * (width - columns) + first
+        self.rgb.reshape(-1, 3)[place] = colour * value
+        self.labels.ravel()[place] = label
+        self.instances.ravel()[place] = instance
+        self.depth.ravel()[place] = at_mask(depth)
+        self.glow.ravel()[place] = glow
 
     def shade(self, window: Window, factor: Floats) -> None:
-        """Multiply the colours of a window, for shadows; `factor` broadcasts to (rows, columns)."""
+        """Multiply the colours of a window, for shadows; `factor` has its shape."""
         self.rgb[window] *= factor[..., None]

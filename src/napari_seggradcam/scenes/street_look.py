@@ -11,12 +11,11 @@ import colorsys
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from napari_seggradcam.scenes.arrays import Floats
 
 WEATHERS = ("clear", "cloudy", "overcast", "evening", "night")
-_WEATHER_SHARES = (0.34, 0.26, 0.18, 0.13, 0.09)
+_WEATHER_SHARES = (0.35, 0.27, 0.18, 0.13, 0.07)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ class Look:
     def pick(self, rng: np.random.Generator, jitter: float = 0.05) -> Floats:
         """Return a colour of the shared pool, slightly changed."""
         colour = self.pool[int(rng.integers(len(self.pool)))]
-        return np.clip(colour + rng.normal(0, jitter, 3), 0.03, 0.97).astype(np.float32)
+        changed: Floats = np.clip(colour + rng.normal(0, jitter, 3), 0.03, 0.97)
+        return changed.astype(np.float32)
 
 
 def draw_look(rng: np.random.Generator) -> Look:
@@ -88,7 +88,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     # Things take over the colours of road, leaves and sky: camouflage is common in streets.
     pool += [road * float(rng.uniform(0.8, 1.3)), leaves * 1.1, 0.5 * (zenith + skyline)]
     flat = {"clear": 0.42, "cloudy": 0.55, "overcast": 0.85, "evening": 0.55, "night": 0.85}
-    exposure = {"night": 0.42, "evening": 0.8}.get(weather, 1.0) * float(rng.uniform(0.82, 1.15))
+    exposure = {"night": 0.58, "evening": 0.8}.get(weather, 1.0) * float(rng.uniform(0.82, 1.15))
     warm = {"evening": 0.14, "night": -0.08}.get(weather, 0.0) + float(rng.normal(0, 0.035))
     return Look(
         weather=weather,

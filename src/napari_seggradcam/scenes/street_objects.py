@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_seggradcam.scenes.street_camera import Camera, Window
+from napari_seggradcam.scenes.arrays import Bools, Floats, Window
+from napari_seggradcam.scenes.street_camera import Camera
 from napari_seggradcam.scenes.street_canvas import OBJECT, Canvas
 from napari_seggradcam.scenes.street_look import Look
 
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
-
 KINDS = ("traffic light", "round sign", "triangle", "board", "hoarding", "lamp post", "bollards")
-_SHARES = (0.24, 0.17, 0.1, 0.21, 0.1, 0.12, 0.06)
+_SHARES = (0.26, 0.19, 0.1, 0.22, 0.06, 0.12, 0.05)
 _SIGNAL = np.array([[0.95, 0.16, 0.1], [0.98, 0.72, 0.1], [0.2, 0.9, 0.45]], np.float32)
 _WHITE = np.array([0.93, 0.93, 0.92], np.float32)
 
@@ -72,23 +69,23 @@ class _Stand:
         """Paint an upright pole, lighter in its middle."""
         inside = (np.abs(self.across - x) < half) & (self.up > reach[0]) & (self.up < reach[1])
         round_ = 0.75 + 0.5 * np.clip(1 - np.abs(self.across - x) / half, 0, 1)
-        colour = self.pole * (round_ + 0 * self.up)[..., None] * self.light
-        self.fill(inside, colour)
+        self.fill(inside, self.pole, round_)
 
     def box(self, x: tuple[float, float], y: tuple[float, float], colour: Floats) -> Bools:
         """Paint an upright rectangle and return where it is."""
         inside: Bools = (
             (self.across > x[0]) & (self.across < x[1]) & (self.up > y[0]) & (self.up < y[1])
         )
-        self.fill(inside, colour * self.light)
+        self.fill(inside, colour)
         return inside
 
-    def fill(self, mask: Bools, colour: Floats, glow: float = 0.0) -> None:
-        """Paint the pixels of a mask."""
-        if colour.ndim == 3:
-            colour = np.broadcast_to(colour, (*mask.shape, 3))
+    def fill(
+        self, mask: Bools, colour: Floats, brightness: float | Floats = 1.0, glow: float = 0.0
+    ) -> None:
+        """Paint the pixels of a mask; what glows needs no light."""
+        light = self.light * (1 - glow) + glow
         self.canvas.paint(
-            self.window, mask, colour.astype(np.float32), OBJECT, self.z, self.instance, glow
+            self.window, mask, colour, light * brightness, OBJECT, self.z, self.instance, glow
         )
 
     def disc(self, centre: tuple[float, float], radius: float) -> Bools:
@@ -107,16 +104,16 @@ def _traffic_light(stand: _Stand, rng: np.random.Generator) -> None:
     lit = int(rng.integers(3))
     for place in range(3):
         lamp = stand.disc((0, base + 1.08 - 0.43 * place), 0.18)
-        stand.fill(lamp, _SIGNAL[place] * (1.0 if place == lit else 0.25), 0.9 * (place == lit))
+        stand.fill(lamp, _SIGNAL[place], 1.0 if place == lit else 0.25, 0.9 * (place == lit))
 
 
 def _round_sign(stand: _Stand, rng: np.random.Generator) -> None:
     y, radius = float(rng.uniform(2.2, 2.8)), float(rng.uniform(0.45, 0.6))
     stand.bar(0, (0, y), 0.09)
     rim = _sign_colour(rng, stand.look)
-    stand.fill(stand.disc((0, y), radius), rim * stand.light)
+    stand.fill(stand.disc((0, y), radius), rim)
     inner = _WHITE if rng.random() < 0.6 else stand.look.pick(rng)
-    stand.fill(stand.disc((0, y), 0.74 * radius), inner * stand.light)
+    stand.fill(stand.disc((0, y), 0.74 * radius), inner)
     stand.box((-0.45 * radius, 0.45 * radius), (y - 0.13, y + 0.13), rim * 0.5)
 
 
@@ -128,7 +125,7 @@ def _triangle(stand: _Stand, rng: np.random.Generator) -> None:
         middle = base + 0.36 * side * 1.7
         up = (stand.up - middle) / (side * 1.7 * shrink) + 0.36
         inside = (up > 0) & (up < 1) & (np.abs(stand.across) < side * shrink * (1 - up))
-        stand.fill(inside, colour * stand.light)
+        stand.fill(inside, colour)
 
 
 def _board(stand: _Stand, rng: np.random.Generator) -> None:
@@ -143,7 +140,7 @@ def _board(stand: _Stand, rng: np.random.Generator) -> None:
     for y in np.arange(base + 0.25, high - 0.2, 0.32):
         end = float(rng.uniform(-0.1, 0.75)) * half
         stand.box((-0.78 * half, end), (float(y), float(y) + 0.13), text)
-    stand.fill(stand.disc((0.68 * half, 0.5 * (base + high)), 0.14), text * stand.light)
+    stand.fill(stand.disc((0.68 * half, 0.5 * (base + high)), 0.14), text)
 
 
 def _hoarding(stand: _Stand, rng: np.random.Generator) -> None:
@@ -158,7 +155,7 @@ def _hoarding(stand: _Stand, rng: np.random.Generator) -> None:
     for _ in range(3):
         where = float(rng.uniform(-half, half)), float(rng.uniform(base, high))
         blot = stand.disc(where, float(rng.uniform(0.4, 0.9)))
-        stand.fill(blot & inside, stand.look.pick(rng) * stand.light)
+        stand.fill(blot & inside, stand.look.pick(rng))
     y = float(rng.uniform(base + 0.3, high - 0.5))
     stand.box((-0.7 * half, 0.5 * half), (y, y + 0.2), _WHITE)
 
@@ -170,9 +167,8 @@ def _lamp_post(stand: _Stand, rng: np.random.Generator) -> None:
     stand.box((ends[0], ends[1]), (top - 0.1, top + 0.1), stand.pole)
     lamp = np.hypot((stand.across - towards * 1.3) / 0.45, (stand.up - top) / 0.2) < 1
     lit = stand.look.is_dark
-    stand.fill(
-        lamp, np.array([1.0, 0.93, 0.7] if lit else [0.7, 0.72, 0.72], np.float32), 0.95 * lit
-    )
+    bulb = np.array([1.0, 0.93, 0.7] if lit else [0.7, 0.72, 0.72], np.float32)
+    stand.fill(lamp, bulb, glow=0.95 * lit)
 
 
 def _bollards(stand: _Stand, rng: np.random.Generator) -> None:

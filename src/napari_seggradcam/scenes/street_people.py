@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_seggradcam.scenes.street_camera import Camera, Window
+from napari_seggradcam.scenes.arrays import Bools, Floats, Window
+from napari_seggradcam.scenes.street_camera import Camera
 from napari_seggradcam.scenes.street_canvas import FLAT, HUMAN, Canvas
 from napari_seggradcam.scenes.street_look import Look
-
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 
 # From light to dark.
 _SKIN = np.array(
@@ -152,15 +149,7 @@ class _Figure:
             self._fill((away < 1) & (self.up < 0.952), skin)
 
     def _fill(self, mask: Bools, colour: Floats) -> None:
-        shaded = (colour * self.light[..., None]).astype(np.float32)
-        self.canvas.paint(
-            self.window,
-            mask,
-            np.broadcast_to(shaded, (*mask.shape, 3)),
-            HUMAN,
-            self.z,
-            self.instance,
-        )
+        self.canvas.paint(self.window, mask, colour, self.light, HUMAN, self.z, self.instance)
 
 
 def _paint_shadow(

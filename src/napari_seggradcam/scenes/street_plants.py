@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_seggradcam.scenes import textures
+from napari_seggradcam.scenes.arrays import Floats
 from napari_seggradcam.scenes.street_camera import NEAR, Camera
 from napari_seggradcam.scenes.street_canvas import NATURE, Canvas
 from napari_seggradcam.scenes.street_look import Look
-
-Floats = npt.NDArray[np.float32]
 
 SHAPES = ("round", "cone", "column", "bush")
 
@@ -49,10 +47,10 @@ def paint_tree(
     sideways = across - x
     if stem:
         thick = 0.035 * height * (1.25 - 0.6 * np.clip(up / height, 0, 1))
-        bark = 1 + 0.25 * textures.noise(0.6, up * 6, sideways * 40 + 0 * up)
+        bark = 1 + 0.25 * textures.noise(textures.LEAVES, up * 6, sideways * 40 + 0 * up)
         trunk = (np.abs(sideways) < thick) & (up > 0) & (up < stem * 1.6)
         brown = np.array([0.36, 0.29, 0.23], np.float32) * float(rng.uniform(0.7, 1.3))
-        canvas.paint(window, trunk, (brown * bark[..., None]).astype(np.float32), NATURE, z)
+        canvas.paint(window, trunk, brown, bark, NATURE, z)
     rise = (up - stem) / (height - stem)
     if shape == "cone":
         radius = np.abs(sideways) / (spread * np.clip(1.05 - rise, 0.02, 1.2))
@@ -77,15 +75,14 @@ def _paint_leaves(
     """Paint a crown: below radius 1, with a lumpy rim; `place` is metric (sideways, up)."""
     sideways, up = np.broadcast_arrays(*place)
     start = float(rng.uniform(0, 256))
-    lumps = textures.smooth_noise(1.2, up * 5 + start, sideways * 5 + start)
-    texel = min(14.0, 0.75 * camera.scale(z))
-    fine = textures.noise(0.7, up * texel + start, sideways * texel)
-    mask = radius + 0.13 * lumps + 0.05 * fine < 1
+    lumps = textures.smooth_noise(textures.LUMPS, up * 5 + start, sideways * 5 + start)
+    texel = min(20.0, 0.75 * camera.scale(z))
+    fine = textures.smooth_noise(textures.LEAVES, up * texel + start, sideways * texel)
+    mask = radius + 0.13 * lumps + 0.03 * fine < 1
     towards_sun = look.sun[0] * sideways / spread + 0.6 * (1 - radius)
     value = 0.86 + 0.2 * lumps + 0.24 * fine + 0.16 * np.clip(towards_sun, -1, 1)
     value *= look.light((0.0, 0.7, 0.5))
-    leaves = colour * np.clip(value, 0.2, 1.9)[..., None]
-    canvas.paint(window, mask, leaves.astype(np.float32), NATURE, z)
+    canvas.paint(window, mask, colour, np.clip(value, 0.2, 1.9), NATURE, z)
 
 
 def paint_hedge(
@@ -104,13 +101,12 @@ def paint_hedge(
         return
     z, up = camera.side(x, window)
     along, up = np.broadcast_arrays(z, up)
-    lumps = textures.smooth_noise(1.0, up * 5, along * 5)
-    fine = textures.noise(0.7, up * 13, along * 13)
+    lumps = textures.smooth_noise(textures.LUMPS, up * 5, along * 5)
+    fine = textures.smooth_noise(textures.LEAVES, up * 13, along * 13)
     mask = (z > begin) & (z < reach[1]) & (up > 0) & (up < height * (1 + 0.06 * lumps))
     light = look.light((-float(np.sign(x)), 0.3, 0.0))
     value = light * (0.8 + 0.22 * lumps + 0.22 * fine + 0.25 * (up / height - 0.5))
-    leaves = leaf_colour(rng, look) * np.clip(value, 0.2, 1.9)[..., None]
-    canvas.paint(window, mask, leaves.astype(np.float32), NATURE, z)
+    canvas.paint(window, mask, leaf_colour(rng, look), np.clip(value, 0.2, 1.9), NATURE, z)
 
 
 def paint_wood(
@@ -125,10 +121,9 @@ def paint_wood(
     across, up = np.broadcast_arrays(across, up)
     start = float(rng.uniform(0, 256))
     step = 40.0 / z
-    ridge = textures.smooth_noise(1.5, np.full_like(across, start), across * step)
-    lumps = textures.smooth_noise(1.0, up * step * 6 + start, across * step * 6)
-    fine = textures.noise(0.7, up * step * 18, across * step * 18)
+    ridge = textures.smooth_noise(textures.LUMPS, np.full_like(across, start), across * step)
+    lumps = textures.smooth_noise(textures.LUMPS, up * step * 6 + start, across * step * 6)
+    fine = textures.noise(textures.LEAVES, up * step * 18, across * step * 18)
     mask = (up > 0) & (up < height * (1 + 0.18 * ridge + 0.07 * lumps))
     value = look.light((0.0, 0.6, 0.6)) * (0.82 + 0.2 * lumps + 0.16 * fine)
-    leaves = leaf_colour(rng, look) * np.clip(value, 0.2, 1.9)[..., None]
-    canvas.paint(window, mask, leaves.astype(np.float32), NATURE, z)
+    canvas.paint(window, mask, leaf_colour(rng, look), np.clip(value, 0.2, 1.9), NATURE, z)

@@ -11,25 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_seggradcam.scenes import street_buildings as buildings
 from napari_seggradcam.scenes import street_objects as objects
 from napari_seggradcam.scenes import street_plants as plants
 from napari_seggradcam.scenes import street_vehicles as vehicles
-from napari_seggradcam.scenes.scene import Scene, check_size
+from napari_seggradcam.scenes.scene import Scene, check_size, renumbered
 from napari_seggradcam.scenes.street_camera import Camera
 from napari_seggradcam.scenes.street_canvas import CLASSES, COLOURS, Canvas
 from napari_seggradcam.scenes.street_ground import Street, paint_ground, paint_sky
 from napari_seggradcam.scenes.street_look import Look, draw_look
 from napari_seggradcam.scenes.street_people import paint_person
+from napari_seggradcam.scenes.street_photo import photograph
 
 __all__ = ["CLASSES", "COLOURS", "SIZE", "SMALLEST", "generate"]
 
 SIZE = (256, 512)
 SMALLEST = 64
 
-Floats = npt.NDArray[np.float32]
 Thing = tuple[float, Callable[[], None]]
 
 
@@ -70,9 +69,9 @@ def generate(seed: int, size: tuple[int, int] = SIZE) -> Scene:
     for _, paint in sorted(_things(canvas, camera, look, street, rng), key=lambda thing: -thing[0]):
         paint()
     return Scene(
-        image=_photograph(canvas, look, rng),
+        image=photograph(canvas, look, rng),
         labels=canvas.labels,
-        instances=_renumbered(canvas.instances),
+        instances=renumbered(canvas.instances),
         axes="YXC",
         classes=CLASSES,
         colours=COLOURS,
@@ -243,8 +242,8 @@ def _crowd(
 ) -> list[Thing]:
     """Draw people in small groups, mostly on the pavements, some on the road."""
     things: list[Thing] = []
-    for _ in range(int(rng.integers(2, 6))):
-        z = float(np.exp(rng.uniform(np.log(4.5), np.log(20))))
+    for _ in range(int(rng.integers(3, 7))):
+        z = float(np.exp(rng.uniform(np.log(3.6), np.log(12))))
         if rng.random() < 0.75:
             off = street.road + float(rng.uniform(0.3, 0.9)) * street.pavement
             x = street.middle + float(rng.choice([-1, 1])) * off
@@ -268,8 +267,8 @@ def _furniture(
 ) -> list[Thing]:
     """Draw signs, lights and street trees along the kerbs."""
     things: list[Thing] = []
-    for _ in range(int(rng.integers(3, 8))):
-        z = float(np.exp(rng.uniform(np.log(5), np.log(20))))
+    for _ in range(int(rng.integers(2, 7))):
+        z = float(np.exp(rng.uniform(np.log(5), np.log(13))))
         off = street.road + float(rng.uniform(0.3, 0.8))
         things.append(_object(canvas, camera, look, rng, _beside(street, rng, off), z))
     for sign in (-1, 1):
@@ -300,27 +299,3 @@ def _tree(
 ) -> Thing:
     height = float(rng.uniform(4, 9))
     return z, lambda: plants.paint_tree(canvas, camera, look, rng, x, z, height)
-
-
-def _photograph(canvas: Canvas, look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Return what the camera records: haze, exposure, blur, noise, uint8."""
-    from scipy import ndimage
-
-    haze = 1 - np.exp(-canvas.depth / look.haze)
-    haze = np.where(canvas.depth >= 399, 0.25 * haze, haze)[..., None]
-    rgb = canvas.rgb * (1 - haze) + look.skyline * haze
-    lit = canvas.glow[..., None]
-    rgb = rgb * (look.exposure * look.tint * (1 - lit) + lit)
-    if look.is_dark:
-        halo = ndimage.gaussian_filter(canvas.glow, 5)[..., None]
-        rgb = rgb + 0.5 * halo * np.array([1.0, 0.85, 0.55], np.float32)
-    blur = float(rng.uniform(0.35, 0.7))
-    rgb = ndimage.gaussian_filter(rgb, (blur, blur, 0), truncate=3)
-    rgb = rgb + rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(0.005, 0.025))
-    return np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8)
-
-
-def _renumbered(instances: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Return the instances counted from 1 without gaps: some are wholly hidden."""
-    values = np.unique(instances)
-    return np.searchsorted(values[values > 0], instances, side="right").astype(np.int32)

@@ -1,9 +1,9 @@
-"""The picture at the top of README: napari with the nuclei sample after one click on Run.
+"""The picture at the top of README: napari with the nuclei sample as ``seggradcam demo`` shows it.
 
 Usage: python docs/figures/window.py [FILE]
 
 Needs a screen, or a virtual one: ``xvfb-run -a -s "-screen 0 1600x1200x24" python …``.
-Everything in the picture is computed in this run, through the same clicks that a person makes.
+Everything in the picture is computed in this run, through the clicks that a person makes.
 """
 
 import os
@@ -17,44 +17,38 @@ os.environ["NAPARI_CONFIG"] = ""
 
 import napari
 import numpy as np
-from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
 from skimage.io import imsave
 
-PLUGIN = "napari-seggradcam"
+from napari_seggradcam.cli.window import open_demo
+
 PICTURE = Path(__file__).parents[1] / "images" / "window.png"
-SIZE = (1560, 1060)
+SIZE = (1560, 1080)
+SECONDS = 300
 
 
-def wait_until(done: Callable[[], bool], what: str, seconds: float = 180) -> None:
+def wait_until(done: Callable[[], bool], what: str) -> None:
     """Run the event loop until something has happened."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + SECONDS
     while not done():
         if time.monotonic() > end:
-            sys.exit(f"{what} took longer than {seconds:g} s")
+            sys.exit(f"{what} took longer than {SECONDS} s")
         QTest.qWait(50)
 
 
 def settle() -> None:
-    """Let napari draw what has changed; the zoom is right only after a few turns."""
-    for _ in range(10):
-        QApplication.processEvents()
-        QTest.qWait(30)
+    """Let napari draw what has changed; the zoom is right only after some turns."""
+    for _ in range(20):
+        QTest.qWait(50)
 
 
 def main(path: Path) -> None:
-    """Open the sample, click Run, compare in a grid, and save the window's picture."""
-    viewer = napari.Viewer(show=True)
+    """Open the demo, wait for its heatmaps side by side, and save the window's picture."""
+    viewer = napari.Viewer(title="napari-seggradcam", show=True)
     viewer.window.resize(*SIZE)
-    viewer.open_sample(PLUGIN, "nuclei")
-    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Seg-Grad-CAM")
-    wait_until(lambda: dock.run.button.isEnabled(), "Opening the network")
-    QTest.mouseClick(dock.run.button, Qt.MouseButton.LeftButton)
-    wait_until(lambda: dock.compare.table.topLevelItemCount() > 0, "Computing the heatmaps")
     settle()
-    QTest.mouseClick(dock.compare.modes["grid"], Qt.MouseButton.LeftButton)
-    wait_until(lambda: viewer.canvas.grid.enabled, "The grid")
+    clicks = open_demo(viewer, "nuclei")
+    wait_until(lambda: clicks.done and viewer.canvas.grid.enabled, "The demo")
     settle()
     viewer.reset_view()
     settle()

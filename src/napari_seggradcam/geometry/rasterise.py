@@ -85,7 +85,7 @@ def rasterise(shapes: Iterable[Shape], extent: Sequence[int]) -> Mask:
     """
     mask = np.zeros(tuple(extent), dtype=bool)
     for shape in shapes:
-        vertices = np.round(np.asarray(shape.vertices, dtype=np.float64), DECIMALS)
+        vertices = np.asarray(shape.vertices, dtype=np.float64).round(DECIMALS)
         if len(vertices) == 0:
             continue
         mask |= _in_its_plane(shape, vertices, mask.shape[-vertices.shape[1] :])
@@ -112,8 +112,9 @@ def mark_points(points: ArrayLike, extent: Sequence[int]) -> Mask:
 
 def nearest_pixels(points: ArrayLike) -> NDArray[np.intp]:
     """Index of the pixel that contains each point; halfway belongs to the higher index."""
-    rounded = np.round(np.asarray(points, dtype=np.float64), DECIMALS)
-    return np.floor(rounded + 0.5).astype(np.intp)
+    rounded = np.asarray(points, dtype=np.float64).round(DECIMALS)
+    nearest: NDArray[np.intp] = np.floor(rounded + 0.5).astype(np.intp)
+    return nearest
 
 
 def _fill(shape: Shape, vertices: NDArray[np.float64], extent: tuple[int, ...]) -> Mask:

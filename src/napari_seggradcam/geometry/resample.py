@@ -74,7 +74,8 @@ def _read_aligned(
         )
         block = np.asarray(values[window])
         picked = block[np.ix_(*[i - start for i, start in zip(indices, low, strict=True)])]
-        result[(..., *np.ix_(*inside))] = picked
+        # An array without the leading axes is the same in all of their planes.
+        result[np.ix_(*[np.ones(n, dtype=bool) for n in shape[:missing]], *inside)] = picked
     return result
 
 

@@ -211,7 +211,7 @@ def _checked_axis(layer: Image, channel_axis: int) -> int:
             f"{layer.name!r} has no axis {channel_axis}; it has {layer.ndim} axes. "
             "Choose another channel axis, or none."
         )
-    return channel_axis % layer.ndim
+    return channel_axis % int(layer.ndim)
 
 
 def _channels(

@@ -18,7 +18,7 @@ from .cells import outline_layer, shown_image, spread_image
 from .heatmaps import ResultSettings, colour_scale
 from .inputs import ImageInput
 from .ownership import mark
-from .placement import transform_grid
+from .placement import last_axes, transform_grid
 from .planes import in_units_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _GAP = 0.04
 """Space between tiles, as a share of a tile's longer side."""
+
+_CANVAS = 1.3
+"""Width by height that a mosaic should have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,22 +100,21 @@ class Mosaic:
         index = nearest_pixels(grid.to_pixels(world))[list(self.image.spatial_axes)]
         if ((index < 0) | (index >= self.shares.shape)).any():
             return ""
-        inside = ((index[-2:] >= self.corners) & (index[-2:] < self.corners + self._tile)).all(1)
-        tile = int(inside.argmax())
-        if not inside[tile]:
+        within = index[-2:] - self.corners
+        found = np.flatnonzero(((within >= 0) & (within < self.image.shape[-2:])).all(axis=1))
+        if found.size == 0:
             return ""
+        tile = int(found[0])
         value = float(self.shares[tuple(index)]) * self.largest[tile]
         return f"{self.names[tile]}: {value:.3g} (largest {self.largest[tile]:.3g})"
 
-    @property
-    def _tile(self) -> tuple[int, ...]:
-        return self.image.shape[-2:]
-
     def _titles(self, transform: dict[str, Any]) -> Points:
         """Name and largest value at the top left of every tile."""
-        spatial = list(self.image.spatial_axes)
-        points = np.zeros((len(self.names), len(self.image.grid.shape)))
-        points[:, spatial[-2:]] = self.corners
+        # Only the tiled axes and those behind them, so that the names show in every plane.
+        first = self.image.spatial_axes[-2]
+        count = self.image.grid.ndim - first
+        points = np.zeros((len(self.names), count))
+        points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = self.corners
         largest = [f"{value:.2g}" for value in self.largest]
         layer = Points(
             points,
@@ -121,7 +123,6 @@ class Mosaic:
             opacity=1.0,
             face_color="transparent",
             border_color="transparent",
-            out_of_slice_display=True,
             features={"name": list(self.names), "largest": largest},
             text={
                 "string": "{name} · max {largest}",
@@ -129,7 +130,7 @@ class Mosaic:
                 "color": "white",
                 "size": 9,
             },
-            **transform,
+            **last_axes(transform, count),
         )
         layer.editable = False
         return mark(layer, "view", "names")
@@ -168,8 +169,13 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
 
 
 def _corners(count: int, tile: NDArray[np.intp], gap: int) -> NDArray[np.intp]:
-    """First row and column of each tile, so that the mosaic is about 3 : 2."""
-    rows, columns = tile
-    across = int(np.clip(round(np.sqrt(count * 1.5 * rows / columns)), 1, count))
+    """First row and column of each tile: shape of a window, few tiles left empty."""
     order = np.arange(count)
+
+    def waste(across: int) -> float:
+        down = -(-count // across)
+        shape = across * tile[1] / (down * tile[0])
+        return abs(float(np.log(shape / _CANVAS))) + (across * down - count) / count
+
+    across = min(range(1, count + 1), key=waste)
     return np.stack([order // across, order % across], axis=1) * (tile + gap)

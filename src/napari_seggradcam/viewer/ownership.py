@@ -58,11 +58,24 @@ def marker_of(layer: Layer) -> dict[str, Any] | None:
     return marker if sealed == _state(layer, marker["kind"]) else None
 
 
-def own_layers(viewer: ViewerModel, kind: str | None = None) -> Iterator[Layer]:
-    """Yield our untouched layers in a viewer, from the bottom up."""
+def own_layers(viewer: ViewerModel, kind: str | None = None, **facts: Any) -> Iterator[Layer]:
+    """Yield our untouched layers in a viewer, from the bottom up.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer, or napari's proxy of it.
+    kind : str, optional
+        Only layers of this kind.
+    **facts
+        Only layers whose marker says so: ``key="bottleneck relu 2"``.
+    """
+    if kind is not None:
+        facts["kind"] = kind
     for layer in list(viewer.layers):
-        marker = marker_of(layer)
-        if marker is not None and kind in (None, marker["kind"]):
+        marker = layer.metadata.get(METADATA_KEY)
+        # The facts first: the check whether a layer is untouched reads its data.
+        if isinstance(marker, dict) and facts.items() <= marker.items() and marker_of(layer):
             yield layer
 
 

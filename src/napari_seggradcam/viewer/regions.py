@@ -5,7 +5,7 @@ shape of the plan, and holds at least one pixel.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from napari.components import Dims
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import RegionError
 from ..geometry.grid import pixels_between
-from ..geometry.rasterise import Shape, mark_points, nearest_pixels, rasterise
+from ..geometry.rasterise import Kind, Shape, mark_points, nearest_pixels, rasterise
 from ..geometry.resample import labels_on_grid
 from .inputs import InputPlan
 from .placement import last_axes, layer_grid, transform_of
@@ -92,10 +92,8 @@ def mask_from_shapes(
     """
     chosen = _chosen(layer, "shape", selected_only)
     source, grid = layer_grid(layer), with_axes_of(plan.grid, layer, dims)
-    shapes = [
-        Shape(str(layer.shape_type[k]), layer.data[k], float(layer.edge_width[k])).on(source, grid)
-        for k in chosen
-    ]
+    kinds, widths = cast(list[Kind], layer.shape_type), layer.edge_width
+    shapes = [Shape(kinds[k], layer.data[k], float(widths[k])).on(source, grid) for k in chosen]
     mask = _on_plane(rasterise(shapes, grid.shape), plan)
     if not mask.any():
         vertices = np.concatenate([shape.vertices for shape in shapes])

@@ -7,7 +7,7 @@ from napari.layers import Image, Labels, Layer
 
 from .heatmaps import DEFAULT_SETTINGS, ResultSettings, heatmap_layer, region_layer
 from .inputs import InputPlan
-from .ownership import METADATA_KEY, marker_of, own_layers, seal
+from .ownership import METADATA_KEY, own_layers, seal
 from .placement import TRANSFORM_FIELDS
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ _OF_RUNS = ("heatmap", "region")
 class ResultLayers:
     """The layers that runs have made in one viewer.
 
-    A run is ``start``, any number of ``add_…`` (one napari layer per call) and
-    ``finish``. Layers that the user renamed, edited or made are never touched.
+    Layers come in sets, one layer per network layer and one outline. A run
+    updates the newest set, or keeps it and begins another; it is ``start``, any
+    number of ``add_…`` (one napari layer per call) and ``finish``. Layers that
+    the user renamed, edited or made are never touched.
 
     Parameters
     ----------
@@ -31,8 +33,7 @@ class ResultLayers:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._run_id: str | None = None
-        self._run_number = 0
-        self._updates: int | None = None
+        self._set = 1
 
     def start(self, run_id: str, keep: bool = False) -> None:
         """Begin a run.
@@ -46,10 +47,8 @@ class ResultLayers:
             False: the layers of the last run are updated in place. True: they
             stay as they are, and new layers are added.
         """
-        last = self._last_run()
+        self._set = self._last_set() + keep
         self._run_id = run_id
-        self._run_number = last + 1
-        self._updates = None if keep else last
 
     def add_heatmap(
         self,
@@ -73,7 +72,7 @@ class ResultLayers:
         if run_id != self._run_id:
             return None
         layer = heatmap_layer(explanation, name, plan, run_id, settings)
-        layer.visible = not self._of_run("heatmap", self._run_number)
+        layer.visible = not self.heatmaps()
         return self._add(layer)
 
     def add_region(self, explanation: "Explanation", plan: InputPlan, run_id: str) -> Labels | None:
@@ -84,11 +83,12 @@ class ResultLayers:
 
     def finish(self, run_id: str) -> None:
         """End a run: remove what is left of the run that it updated."""
-        if run_id != self._run_id or self._updates is None:
+        if run_id != self._run_id:
             return
         for kind in _OF_RUNS:
-            for layer in self._of_run(kind, self._updates).values():
-                self._viewer.layers.remove(layer)
+            for layer in own_layers(self._viewer, kind, set=self._set):
+                if layer.metadata[METADATA_KEY]["run_id"] != run_id:
+                    self._viewer.layers.remove(layer)
 
     def put(self, layer: Layer) -> Layer:
         """Add a marked layer (prediction, logit map), or update ours with the same key.
@@ -99,14 +99,14 @@ class ResultLayers:
             The layer in the viewer.
         """
         mine = layer.metadata[METADATA_KEY]
-        for old in own_layers(self._viewer, mine["kind"]):
-            if old.metadata[METADATA_KEY]["key"] == mine["key"]:
-                return self._replace(old, layer)
+        for old in own_layers(self._viewer, mine["kind"], key=mine["key"]):
+            return self._replace(old, layer)
         return self._insert(len(self._viewer.layers), layer)
 
     def heatmaps(self) -> dict[str, Image]:
         """Heatmap layers of the last run by network layer, as far as they are still ours."""
-        return self._of_run("heatmap", self._last_run())
+        layers = own_layers(self._viewer, "heatmap", set=self._last_set())
+        return {layer.metadata[METADATA_KEY]["key"]: layer for layer in layers}
 
     def restyle(self, settings: ResultSettings) -> None:
         """Give the heatmaps of the last run another colormap, opacity and blending."""
@@ -117,45 +117,32 @@ class ResultLayers:
 
     def clear(self) -> int:
         """Remove all our layers, of every run; return how many there were."""
-        mine = [layer for layer in own_layers(self._viewer) if marker_of(layer)["kind"] != "view"]
+        mine = [
+            layer
+            for layer in own_layers(self._viewer)
+            if layer.metadata[METADATA_KEY]["kind"] != "view"
+        ]
         for layer in mine:
             self._viewer.layers.remove(layer)
         return len(mine)
 
     def _add(self, layer: Layer) -> Any:
-        """Add a layer of this run, or update the last run's layer of the same kind and key."""
+        """Add a layer of this run, or update the one of the same kind and key."""
         mine = layer.metadata[METADATA_KEY]
-        mine["run_number"] = self._run_number
-        for number in (self._run_number, self._updates):
-            old = self._of_run(mine["kind"], number).get(mine["key"])
-            if old is not None:
-                return self._replace(old, layer)
-        return self._insert(self._place_for(mine["kind"]), layer)
+        mine["set"] = self._set
+        for old in own_layers(self._viewer, mine["kind"], key=mine["key"], set=self._set):
+            return self._replace(old, layer)
+        index: int = len(self._viewer.layers)
+        if mine["kind"] == "heatmap":
+            for outline in own_layers(self._viewer, "region", set=self._set):
+                index = self._viewer.layers.index(outline)
+        return self._insert(index, layer)
 
-    def _place_for(self, kind: str) -> int:
-        """Return where a new layer goes: on top, but heatmaps below the region's outline."""
-        layers = self._viewer.layers
-        outlines = self._of_run("region", self._run_number) or self._of_run("region", self._updates)
-        if kind == "heatmap" and outlines:
-            return int(layers.index(outlines["region"]))
-        return len(layers)
-
-    def _of_run(self, kind: str, number: int | None) -> dict[str, Any]:
-        """Return our layers of one kind and run, by key."""
-        found = {}
-        for layer in own_layers(self._viewer, kind):
-            marker = layer.metadata[METADATA_KEY]
-            if marker["run_number"] == number:
-                found[marker["key"]] = layer
-        return found
-
-    def _last_run(self) -> int:
-        numbers = [
-            layer.metadata[METADATA_KEY]["run_number"]
-            for kind in _OF_RUNS
-            for layer in own_layers(self._viewer, kind)
-        ]
-        return max([self._run_number, *numbers])
+    def _last_set(self) -> int:
+        """Return the number of the newest set of layers; runs that keep begin a new one."""
+        markers = [layer.metadata.get(METADATA_KEY) for layer in self._viewer.layers]
+        sets = [int(m["set"]) for m in markers if isinstance(m, dict) and "set" in m]
+        return max([1, *sets])
 
     def _insert(self, index: int, layer: Layer) -> Layer:
         """Put a layer into the viewer, and leave selected what was selected."""

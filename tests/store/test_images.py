@@ -8,7 +8,7 @@ import tifffile
 from skimage.io import imsave
 
 from napari_seggradcam.errors import ImageError
-from napari_seggradcam.store.images import read_image, read_labels
+from napari_seggradcam.store.images import read_image, read_labels, write_image
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,31 @@ def test_labels(tmp_path: Path) -> None:
     imsave(tmp_path / "photo.png", grey * np.array([1, 0, 0], np.uint8), check_contrast=False)
     with pytest.raises(ImageError, match="not a mask"):
         read_labels(tmp_path / "photo.png")
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.npy", "new/a.png"])
+def test_written_labels_come_back(tmp_path: Path, name: str) -> None:
+    labels = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
+    path = write_image(tmp_path / name, labels, "YX")
+    read = read_image(path)
+    assert read.axes == "YX"
+    assert read.array.dtype == np.uint16
+    np.testing.assert_array_equal(read.array, labels)
+
+
+@pytest.mark.parametrize("axes", ["CYX", "CZYX"])
+def test_written_logits_come_back(tmp_path: Path, axes: str) -> None:
+    logits = np.random.default_rng(0).normal(size=(7, 5, 20, 30)[-len(axes) :]).astype(np.float32)
+    read = read_image(write_image(tmp_path / "a.tif", logits, axes))
+    assert read.axes == axes
+    np.testing.assert_array_equal(read.array, logits)
+
+
+def test_what_can_not_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="can't hold float64"):
+        write_image(tmp_path / "a.png", np.zeros((3, 4)), "YX")
+    with pytest.raises(ImageError, match=r"\.tif, \.tiff, \.npy"):
+        write_image(tmp_path / "a.jpg", np.zeros((3, 4), np.uint8), "YX")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ImageError, match="can't be written"):
+        write_image(tmp_path / "file" / "a.tif", np.zeros((3, 4), np.uint8), "YX")

@@ -112,6 +112,60 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
     return np.asarray(array).astype(np.int64)
 
 
+def write_image(path: str | Path, array: NDArray[Any], axes: str) -> Path:
+    """Write labels or logits; missing folders are made.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.tif``, ``.tiff``, ``.npy``, or ``.png`` for two axes of whole numbers.
+    array : ndarray
+    axes : str
+        One letter per axis, kept in TIFF files.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ImageError
+        If the array can't be stored as the ending says, or the file can't be written.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    is_picture = suffix == ".png" and array.ndim == 2 and array.dtype.kind in "bu"
+    if suffix not in _TIFF + _NUMPY and not is_picture:
+        raise ImageError(
+            f"{target} can't hold {array.dtype} values of shape {array.shape}. "
+            f"Expected a name that ends in {', '.join(_TIFF + _NUMPY)}."
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if suffix in _TIFF:
+            import tifffile
+
+            tifffile.imwrite(
+                target,
+                array,
+                photometric="minisblack",
+                compression="zlib",
+                metadata={"axes": axes},
+            )
+        elif is_picture:
+            from skimage.io import imsave
+
+            imsave(target, array, check_contrast=False)
+        else:
+            np.save(target, array)
+    except OSError as error:
+        raise ImageError(
+            f"{target} can't be written ({error}). Choose a folder that you may write to."
+        ) from error
+    return target
+
+
 def _read(source: Path) -> tuple[NDArray[Any], str]:
     suffix = source.suffix.lower()
     if suffix in _TIFF:

@@ -1,0 +1,132 @@
+"""Commands that look at a network: its layers, and what kind of network it is."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .console import table, write_json, write_rich
+from .options import (
+    Channels,
+    Classes,
+    Device,
+    Factory,
+    Json,
+    Kwargs,
+    NetworkArgument,
+    NetworkAxes,
+    Trust,
+    open_chosen,
+)
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from ..networks.layers import NetworkLayer
+    from ..networks.network import Network
+
+
+def layers(
+    network: NetworkArgument,
+    factory: Factory = None,
+    kwargs: Kwargs = None,
+    axes: NetworkAxes = None,
+    channels: Channels = None,
+    classes: Classes = None,
+    trust: Trust = False,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """List a network's layers, stage by stage: the names that `explain --layers` takes."""
+    opened = open_chosen(
+        network,
+        factory=factory,
+        kwargs=kwargs,
+        axes=axes,
+        channels=channels,
+        classes=classes,
+        trust=trust,
+        device=device,
+    )
+    if as_json:
+        write_json([{**asdict(layer), "stage": layer.stage} for layer in opened.layers])
+    else:
+        write_rich(_tree(opened))
+
+
+def open_(
+    network: NetworkArgument,
+    factory: Factory = None,
+    kwargs: Kwargs = None,
+    axes: NetworkAxes = None,
+    channels: Channels = None,
+    classes: Classes = None,
+    trust: Trust = False,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Check that a network file opens, and show what is in it."""
+    opened = open_chosen(
+        network,
+        factory=factory,
+        kwargs=kwargs,
+        axes=axes,
+        channels=channels,
+        classes=classes,
+        trust=trust,
+        device=device,
+    )
+    card = _card(opened)
+    if as_json:
+        write_json(card)
+    else:
+        rows = [(name, _words(value)) for name, value in card.items() if value not in (None, {})]
+        write_rich(table(("network", opened.name), rows))
+
+
+def _tree(network: "Network") -> "Tree":
+    from rich.tree import Tree
+
+    tree = Tree(f"[bold]{network.name}[/bold]  {network.architecture}")
+    stages: dict[str, Tree] = {}
+    for layer in network.layers:
+        if layer.stage not in stages:
+            stages[layer.stage] = tree.add(f"[bold]{layer.stage}[/bold]")
+        stages[layer.stage].add(_line(layer))
+    return tree
+
+
+def _line(layer: "NetworkLayer") -> str:
+    shape = " × ".join(str(n) for n in layer.shape)
+    stride = " × ".join(f"{step:g}" for step in layer.stride)
+    where = "" if layer.module is None else f"  [dim]{layer.module}[/dim]"
+    return f"{layer.name}  {layer.channels} channels, {shape}, stride {stride}{where}"
+
+
+def _card(network: "Network") -> dict[str, Any]:
+    """Everything that tells one network from another; JSON types only."""
+    normalisation = network.normalisation
+    return {
+        "name": network.name,
+        "architecture": network.architecture,
+        "parameters": network.parameters,
+        "axes": network.axes,
+        "channels": network.channels,
+        "classes": list(network.classes),
+        "colours": list(network.colours),
+        "normalisation": None if normalisation is None else normalisation.describe(),
+        "step": list(network.step),
+        "minimum_size": list(network.minimum_size),
+        "network_layers": len(network.layers),
+        "device": str(network.device),
+        "file": None if network.path is None else str(network.path),
+        "sha256": network.sha256,
+        "provenance": network.provenance,
+    }
+
+
+def _words(value: Any) -> str:
+    """A value of the card for people."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_words(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,113 @@
+"""Options that several commands share, and what they stand for."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import OptionError
+
+if TYPE_CHECKING:
+    from ..networks.network import Network
+
+DEMO_NETWORKS = ("nuclei", "streets")
+
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+NetworkArgument = Annotated[
+    str, typer.Argument(metavar="NETWORK", help="A network file, or nuclei or streets.")
+]
+NetworkOption = Annotated[
+    str, typer.Option("--network", metavar="FILE", help="A network file, or nuclei or streets.")
+]
+Factory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PACKAGE.MODULE:NAME", help="Builds the module that a state dict belongs to."
+    ),
+]
+Kwargs = Annotated[
+    str | None, typer.Option(metavar="JSON", help="Keyword arguments for --factory.")
+]
+NetworkAxes = Annotated[
+    str | None,
+    typer.Option("--network-axes", metavar="AXES", help="Axes the network takes: CYX or CZYX."),
+]
+Channels = Annotated[int | None, typer.Option(help="Channels of the image the network takes.")]
+Classes = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Class names, separated by commas.")
+]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Open a file although that runs Python code from it.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+ImageArgument = Annotated[
+    Path, typer.Argument(metavar="IMAGE", help="A .tif, .png, .jpg or .npy file.")
+]
+ImageAxes = Annotated[
+    str | None,
+    typer.Option("--axes", metavar="AXES", help="Axes of the image, where they are not clear."),
+]
+
+
+def open_chosen(
+    name: str,
+    *,
+    factory: str | None,
+    kwargs: str | None,
+    axes: str | None,
+    channels: int | None,
+    classes: str | None,
+    trust: bool,
+    device: str,
+) -> "Network":
+    """Open the network that the options describe.
+
+    Parameters
+    ----------
+    name
+        Path of a file, or the name of a demo network.
+    factory, axes, channels, trust, device
+        As for `networks.opening.open_network`.
+    kwargs
+        A JSON object.
+    classes
+        Names, separated by commas.
+
+    Raises
+    ------
+    OptionError
+        If an option has no meaning.
+    NetworkFileError, UntrustedNetwork
+        As for `networks.opening.open_network`.
+    """
+    from ..networks.opening import open_network
+
+    return open_network(
+        _network_path(name),
+        factory=factory,
+        kwargs=None if kwargs is None else _keywords(kwargs),
+        axes=axes,
+        channels=channels,
+        classes=None if classes is None else [word.strip() for word in classes.split(",")],
+        trust=trust,
+        device=device,
+    )
+
+
+def _network_path(name: str) -> Path:
+    if name not in DEMO_NETWORKS:
+        return Path(name)
+    from ..scenes.samples import DATA
+
+    return DATA / f"{name}.safetensors"
+
+
+def _keywords(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise OptionError(f"--kwargs {text!r} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise OptionError(f"--kwargs {text!r} is not a JSON object, such as '{{\"depth\": 4}}'.")
+    return value

@@ -1,0 +1,166 @@
+"""`seggradcam explain`: the same maps as the API, every region, every mistake told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from skimage.io import imread
+from typer.testing import Result
+
+import napari_seggradcam as sgc
+
+Call = Callable[..., Result]
+
+
+def test_the_saved_explanation_is_that_of_the_api(
+    call: Call, files: SimpleNamespace, tmp_path: Path
+) -> None:
+    out, figure = tmp_path / "e.sgc.zarr", tmp_path / "e.png"
+    done = call(
+        "explain", files.image, "--network", files.network, "--label", 7, "--labels", files.labels,
+        "--target", "nucleus", "--out", out, "--figure", figure,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    image, labels = tifffile.imread(files.image), tifffile.imread(files.labels)
+    network = sgc.open_network(files.network)
+    expected = sgc.explain(
+        network, image, sgc.label(labels, 7), axes="YX", target=1, layers="levels"
+    )
+    saved = sgc.open_explanation(out)
+    assert saved.layers == expected.layers
+    assert saved.score == expected.score
+    for name in expected:
+        np.testing.assert_array_equal(saved[name].signed, expected[name].signed)
+        assert name in done.stdout
+    np.testing.assert_array_equal(saved.region, labels == 7)
+    np.testing.assert_array_equal(saved.image, image)
+    assert imread(figure).std() > 0
+    assert f"wrote {out}" in done.stdout
+    assert f"wrote {figure}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        (("--pixel", "5,6"), 1),
+        (("--everywhere",), 48 * 64),
+        (("--region", "LABELS"), 8 * 14 + 10 * 20),
+        (("--label", "3", "--labels", "LABELS"), 8 * 14),
+    ],
+)
+def test_every_kind_of_region(
+    call: Call, files: SimpleNamespace, words: tuple[str, ...], size: int
+) -> None:
+    region = [str(files.labels) if word == "LABELS" else word for word in words]
+    done = call(
+        "explain", files.image, "--network", files.network, *region,
+        "--target", "0", "--layers", "bottleneck", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["region_size"] == size
+    assert (result["target"], result["class"]) == (0, "background")
+    assert [layer["role"] for layer in result["layers"]] == ["bottleneck"]
+    assert result["written"] == []
+
+
+def test_the_predicted_class_as_region(call: Call, files: SimpleNamespace) -> None:
+    prediction = sgc.open_network(files.network).predict(tifffile.imread(files.image)).argmax(0)
+    index = int(np.bincount(prediction.ravel()).argmax())
+    name = ("background", "nucleus")[index]
+    for word in (name, str(index)):
+        done = call(
+            "explain", files.image, "--network", files.network, "--predicted", word, "--json",
+            "--layers", "bottleneck",
+        )  # fmt: skip
+        result = json.loads(done.stdout)
+        assert result["region_size"] == (prediction == index).sum()
+        assert result["class"] == name
+
+
+def test_network_layers_by_name(call: Call, files: SimpleNamespace) -> None:
+    names = [layer["name"] for layer in json.loads(call("layers", files.network, "--json").stdout)]
+    wanted = [names[5], names[1]]
+    done = call(
+        "explain", files.image, "--network", files.network, "--everywhere", "--json",
+        "--layers", wanted[0], "--layers", wanted[1],
+    )  # fmt: skip
+    assert [layer["name"] for layer in json.loads(done.stdout)["layers"]] == wanted[::-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--pixel", "5,700"), "outside the image"),
+        (("--pixel", "5,x"), "whole numbers"),
+        (("--label", "5", "--labels", "LABELS"), "has no pixel"),
+        (("--region", "missing.tif"), "no image file missing.tif"),
+        (("--everywhere", "--target", "cell"), "classes are 0 (background), 1 (nucleus)"),
+        (("--everywhere", "--target", "5"), "no class 5"),
+        (("--everywhere", "--target", "-1"), "no class -1"),
+        (("--predicted", "cell"), "no class 'cell'"),
+        (("--predicted", "predicted"), "name or index"),
+        (("--everywhere", "--layers", "top"), "no network layer 'top'"),
+        (("--everywhere", "--axes", "ZYX"), "do not fit"),
+        (("--everywhere", "--channels", "3"), "leave the option out"),
+        (("--everywhere", "--kwargs", "{"), "not JSON"),
+        (("--everywhere", "--kwargs", "[1]"), "not a JSON object"),
+    ],
+)
+def test_what_can_not_be_asked_is_told_in_a_line(
+    call: Call, files: SimpleNamespace, words: tuple[str, ...], said: str
+) -> None:
+    region = [str(files.labels) if word == "LABELS" else word for word in words]
+    done = call("explain", files.image, "--network", files.network, *region)
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert done.stderr.startswith("seggradcam: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--everywhere", "--pixel", "1,1"), ("--label", "3"), ("--everywhere", "--labels", "x")],
+)
+def test_no_region_or_two_is_bad_usage(
+    call: Call, files: SimpleNamespace, words: tuple[str, ...]
+) -> None:
+    done = call("explain", files.image, "--network", files.network, *words)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+
+
+def test_images_and_networks_that_do_not_work_are_told(
+    call: Call, files: SimpleNamespace, tmp_path: Path
+) -> None:
+    def said(image: object, network: object = files.network) -> str:
+        done = call("explain", image, "--network", network, "--everywhere")
+        assert done.exit_code == 1
+        assert done.stderr.count("\n") == 1
+        return done.stderr
+
+    assert "no image file" in said(tmp_path / "missing.tif")
+    assert "no network file" in said(files.image, tmp_path / "missing.safetensors")
+    (tmp_path / "text.safetensors").write_text("no network at all")
+    assert "no network" in said(files.image, tmp_path / "text.safetensors")
+    np.save(tmp_path / "nan.npy", np.full((32, 32), np.nan))
+    assert "NaN" in said(tmp_path / "nan.npy") or "finite" in said(tmp_path / "nan.npy")
+    np.save(tmp_path / "channels.npy", np.zeros((2, 32, 32)))
+    assert "channel" in said(tmp_path / "channels.npy")
+
+
+def test_what_lies_at_out_is_not_overwritten(
+    call: Call, files: SimpleNamespace, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    done = call(
+        "explain", files.image, "--network", files.network, "--everywhere", "--out", tmp_path
+    )
+    assert done.exit_code == 1
+    assert "not overwritten" in done.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"

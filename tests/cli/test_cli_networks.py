@@ -1,0 +1,86 @@
+"""`seggradcam layers`, `open` and `predict`: what a network is, and what it says."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from typer.testing import Result
+
+import napari_seggradcam as sgc
+from napari_seggradcam.store.images import read_image
+
+Call = Callable[..., Result]
+
+
+def test_layers_lists_every_network_layer_once(call: Call, files: SimpleNamespace) -> None:
+    network = sgc.open_network(files.network)
+    listed = json.loads(call("layers", files.network, "--json").stdout)
+    assert [layer["name"] for layer in listed] == [layer.name for layer in network.layers]
+    assert [layer["stage"] for layer in listed] == [layer.stage for layer in network.layers]
+    tree = call("layers", files.network)
+    assert tree.exit_code == 0
+    for layer in network.layers:
+        assert tree.stdout.count(f"── {layer.name}  ") == 1
+
+
+def test_open_shows_the_card(call: Call, files: SimpleNamespace) -> None:
+    card = json.loads(call("open", files.network, "--json").stdout)
+    network = sgc.open_network(files.network)
+    assert card["classes"] == ["background", "nucleus"]
+    assert card["parameters"] == network.parameters
+    assert card["sha256"] == network.sha256
+    shown = call("open", files.network).stdout
+    for part in ("small", network.architecture, "background, nucleus", f"{network.parameters:,}"):
+        assert part in shown
+
+
+def test_a_state_dict_opens_with_its_factory(call: Call, tmp_path: Path) -> None:
+    module = sgc.UNet(depth=1, base_width=4, in_channels=3, out_channels=3)
+    torch.save(module.state_dict(), tmp_path / "state.pt")
+    bare = call("open", tmp_path / "state.pt")
+    assert bare.exit_code == 1
+    assert "factory" in bare.stderr
+    card = call(
+        "open", tmp_path / "state.pt", "--factory", "napari_seggradcam.networks.unet:UNet",
+        "--kwargs", '{"depth": 1, "base_width": 4, "in_channels": 3, "out_channels": 3}',
+        "--classes", "sky, road,  car", "--channels", 3, "--network-axes", "CYX", "--json",
+    )  # fmt: skip
+    assert card.exit_code == 0, card.stderr
+    assert json.loads(card.stdout)["classes"] == ["sky", "road", "car"]
+
+
+def test_a_pickled_module_is_not_opened_unless_trusted(call: Call, tmp_path: Path) -> None:
+    torch.save(sgc.UNet(depth=1, base_width=4), tmp_path / "module.pt")
+    refused = call("open", tmp_path / "module.pt")
+    assert refused.exit_code == 1
+    assert "trust" in refused.stderr
+    opened = call("open", tmp_path / "module.pt", "--trust", "--json")
+    assert opened.exit_code == 0, opened.stderr
+
+
+@pytest.mark.parametrize("suffix", ["tif", "npy"])
+def test_predict_writes_the_class_of_every_pixel(
+    call: Call, files: SimpleNamespace, tmp_path: Path, suffix: str
+) -> None:
+    labels, logits = tmp_path / f"labels.{suffix}", tmp_path / f"logits.{suffix}"
+    done = call(
+        "predict", files.image, "--network", files.network, "--out", labels, "--logits", logits
+    )
+    assert done.exit_code == 0, done.stderr
+    expected = sgc.open_network(files.network).predict(tifffile.imread(files.image), "YX")
+    np.testing.assert_array_equal(read_image(logits).array, expected)
+    np.testing.assert_array_equal(read_image(labels).array, expected.argmax(0))
+    count = int((expected.argmax(0) == 1).sum())
+    assert f"{count:,}" in done.stdout
+    assert f"wrote {labels}" in done.stdout
+
+
+def test_a_prediction_that_can_not_be_written_is_told(call: Call, files: SimpleNamespace) -> None:
+    done = call("predict", files.image, "--network", files.network, "--out", "labels.docx")
+    assert done.exit_code == 1
+    assert "ends in .tif" in done.stderr

@@ -87,7 +87,7 @@ class CompareSection(Section):
             mode.toggled.connect(lambda on, word=word: self.mode_changed.emit(word) if on else None)
             self._group.addButton(mode)
             self.modes[word] = mode
-        self.modes["overlay"].setChecked(True)
+        self.modes["grid"].setChecked(True)
         row = beside(*self.modes.values())
         row.setSpacing(1)
         return row
@@ -149,6 +149,11 @@ class CompareSection(Section):
         """The mode whose button is down."""
         return next(word for word, mode in self.modes.items() if mode.isChecked())
 
+    @property
+    def has_results(self) -> bool:
+        """Whether the table has rows."""
+        return self.table.topLevelItemCount() > 0
+
     def show_mode(self, word: str) -> None:
         """Press a mode's button without asking for the mode."""
         self.blockSignals(True)
@@ -177,8 +182,7 @@ class CompareSection(Section):
         height = self.table.sizeHintForRow(0) if rows else 0
         self.table.setFixedHeight(height * min(len(rows), 10) + self.table.header().height() + 6)
         self.question.say(question)
-        self.reasons.say("\n".join(f"{row.name}: {row.empty}" for row in rows if row.empty))
-        self.reasons.setProperty("level", "warning")
+        self.reasons.say("\n".join(_reasons(rows)), "warning")
         self.empty.setVisible(not rows)
         self.fields.setVisible(bool(rows))
 
@@ -192,3 +196,12 @@ class CompareSection(Section):
     def _on_row(self) -> None:
         chosen: list[Any] = self.table.selectedItems()
         self.row_chosen.emit(chosen[0].text(0) if chosen else "")
+
+
+def _reasons(rows: Sequence[ResultRow]) -> list[str]:
+    """Return why heatmaps are empty, each reason once with the network layers it holds for."""
+    layers: dict[str, list[str]] = {}
+    for row in rows:
+        if row.empty:
+            layers.setdefault(row.empty, []).append(row.name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in layers.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Image, Labels
 from napari.utils import notifications
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog
@@ -45,7 +46,8 @@ class CompareControl(QObject):
         self._job: Job | None = None
         self._delivery: Delivery | None = None
         self._shown = ""
-        section.mode_changed.connect(lambda _word: self._enter())
+        self._wanted: str | None = None
+        section.mode_changed.connect(self._on_mode)
         section.looks_changed.connect(self._on_looks)
         section.row_chosen.connect(self._on_row)
         section.clear_requested.connect(self.clear)
@@ -84,7 +86,21 @@ class CompareControl(QObject):
         if self._shown not in explanation.layers:
             self._shown = _first_to_show(explanation)
         self._section.mark_row(self._shown)
+        if self._wanted is not None:
+            self._section.show_mode(self._wanted)
+            self._wanted = None
         self._on_outline()
+        self._enter()
+
+    def show_image(self) -> None:
+        """Go to Overlay, where the image can be drawn on, until the next answer."""
+        if self._answer is not None and self._section.mode != "overlay":
+            self._wanted = self._section.mode
+            self._section.show_mode("overlay")
+            self._enter()
+
+    def _on_mode(self, _word: str) -> None:
+        self._wanted = None
         self._enter()
 
     def clear(self) -> None:
@@ -92,7 +108,6 @@ class CompareControl(QObject):
         self.leave()
         self._results.clear()
         self._answer = None
-        self._section.show_mode("overlay")
         self._section.show_results("", [])
 
     def stop(self) -> None:
@@ -148,22 +163,19 @@ class CompareControl(QObject):
 
     def _on_looks(self) -> None:
         looks = self.looks
-        layers = [*self._results.heatmaps().values(), *self._views("heatmap")]
-        for layer in layers:
-            layer.colormap = looks.colormap
-            layer.opacity = looks.opacity
+        self._results.restyle(looks)
+        for view in own_layers(self._viewer, "view"):
+            if isinstance(view, Image) and _shows_heat(view):
+                view.colormap = looks.colormap
+                view.opacity = looks.opacity
         self._on_outline()
 
     def _on_outline(self) -> None:
         shown = bool(self._section.outline.value)
         overlay = self._compare.mode == "overlay"
-        outlines = [*own_layers(self._viewer, "region")] if overlay else self._views("region")
-        for layer in outlines:
-            layer.visible = shown
-
-    def _views(self, part: str) -> list[Any]:
-        views = own_layers(self._viewer, "view")
-        return [view for view in views if (marker_of(view) or {}).get("part") == part]
+        for layer in own_layers(self._viewer, "region" if overlay else "view"):
+            if isinstance(layer, Labels):
+                layer.visible = shown
 
     def _on_save(self) -> None:
         path, _filter = QFileDialog.getSaveFileName(
@@ -221,6 +233,12 @@ class CompareControl(QObject):
     def _on_ended(self) -> None:
         self._job = None
         self.changed.emit()
+
+
+def _shows_heat(view: Image) -> bool:
+    """Whether a compare mode's image layer shows heatmaps, not the image below them."""
+    key: str = (marker_of(view) or {}).get("key", "")
+    return key.startswith(("heatmap", "stack"))
 
 
 def _first_to_show(explanation: Any) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -116,6 +116,7 @@ class SegGradCamWidget(QWidget):
         self.run_control.looks = lambda: self.compare_control.looks
 
     def _connect_controls(self) -> None:
+        self.image_control.layer_added.connect(self._adopt_sample)
         self.image.sample_requested.connect(self._on_sample_requested)
         self.region.new_region_requested.connect(self._on_new_region)
         self.network_control.changed.connect(self._on_network)
@@ -133,7 +134,6 @@ class SegGradCamWidget(QWidget):
         if self._attached:
             return
         self._attached = True
-        self._connections.connect(self._viewer.layers.events.inserted, self._on_inserted)
         self._connections.connect(self._viewer.events.theme, self._on_theme)
         self.image_control.start()
         self.pointer.start()
@@ -174,9 +174,6 @@ class SegGradCamWidget(QWidget):
     def _on_theme(self, _event: Any = None) -> None:
         self.setStyleSheet(style_sheet(self._viewer.theme))
 
-    def _on_inserted(self, event: Any) -> None:
-        self._adopt_sample(event.value)
-
     def _adopt_sample(self, layer: Any) -> None:
         """Choose what belongs to a sample's layer, so that Run is all that is left to do."""
         marker = sample_marker(layer)
@@ -199,6 +196,7 @@ class SegGradCamWidget(QWidget):
         if layer is None:
             self.region.show_problem("Open an image first; the region lies on it.")
             return
+        self.compare_control.show_image()
         region = new_region_layer(layer)
         self._viewer.add_layer(region)
         region.mode = "paint"
@@ -225,8 +223,15 @@ class SegGradCamWidget(QWidget):
     def _on_answer(self, result: Answer) -> None:
         if result.prediction is not None:
             self.region_control.set_prediction(result.prediction)
+        first = not self.compare.has_results
         self.compare_control.show(result)
+        if first:
+            # The layout has to know the table's height before it can be scrolled to.
+            QTimer.singleShot(0, self._show_results)
+
+    def _show_results(self) -> None:
         self.compare.expanded = True
+        self.scroll.ensureWidgetVisible(self.compare.table, 0, 12)
 
     def _on_busy(self) -> None:
         """Let one thing compute at a time: they share the network and its feature maps."""

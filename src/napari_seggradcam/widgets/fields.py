@@ -52,7 +52,7 @@ def combo(name: str, choices: Choices, tooltip: str, value: Any = None) -> Any:
         box.value = value
     native: QComboBox = box.native
     native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    native.setMinimumContentsLength(6)
+    native.setMinimumWidth(70)
     native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return _describe(box, name, tooltip)
 
@@ -103,7 +103,8 @@ def button(text: str, tooltip: str, slot: Callable[[], Any] | None = None) -> QP
     made = QPushButton(text)
     made.setToolTip(tooltip)
     made.setAccessibleName(text)
-    made.setMinimumWidth(20)
+    # Qt lets the dock squeeze a button below its text.
+    made.setMinimumWidth(made.fontMetrics().horizontalAdvance(text) + 16)
     if slot is not None:
         made.clicked.connect(lambda _checked=False: slot())
     return made
@@ -150,6 +151,10 @@ class FieldGrid(QGridLayout):
         label.setObjectName("sgc_label")
         label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.addWidget(label, row, 0)
+        if value.sizeHint().height() > 2 * label.sizeHint().height() + 8:
+            # Beside several lines the label belongs to the first one.
+            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            label.setContentsMargins(0, 4, 0, 0)
         if isinstance(value, QLayout):
             self.addLayout(value, row, 1)
         else:

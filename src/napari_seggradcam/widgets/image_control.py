@@ -27,10 +27,13 @@ class ImageControl(QObject):
         Another image, plane, channel axis or network: ``plan`` and ``problem`` are new.
     layers_changed()
         The viewer's layers were added, removed, renamed or reordered.
+    layer_added(object)
+        This layer is new in the viewer, and the sections offer it already.
     """
 
     changed = Signal()
     layers_changed = Signal()
+    layer_added = Signal(object)
 
     def __init__(
         self,
@@ -59,8 +62,9 @@ class ImageControl(QObject):
     def start(self) -> None:
         """Follow the viewer."""
         layers = self._viewer.layers
+        self._of_viewer.connect(layers.events.inserted, self._on_inserted)
         self._of_viewer.connect_all(
-            layers.events, ("inserted", "removed", "reordered", "renamed"), self._on_layers
+            layers.events, ("removed", "reordered", "renamed"), self._on_layers
         )
         self._of_viewer.connect(layers.selection.events.active, self._on_layers)
         self._of_viewer.connect_all(
@@ -116,6 +120,10 @@ class ImageControl(QObject):
         active = self._viewer.layers.selection.active
         self._section.show_layers(images, next((i for i in images if i == active), None))
         self.layers_changed.emit()
+
+    def _on_inserted(self, event: Any) -> None:
+        self._on_layers()
+        self.layer_added.emit(event.value)
 
     def _on_layer_changed(self, layer: Any) -> None:
         self._of_layer.disconnect()

@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFrame, QLabel, QMenu, QProgressBar, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from .fields import FieldGrid, beside, button, combo
 from .message import Message
 from .network_source import NetworkSource
 from .section import Section
+
+OPEN = "open"
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,6 @@ class Card:
     ndim: int
     step: str
     normalisation: str
-    device: str
     path: str
 
 
@@ -59,10 +68,9 @@ class NetworkSection(Section):
 
     def __init__(self, device: str = "auto", parent: QWidget | None = None) -> None:
         super().__init__(2, "Network", parent)
-        self._sources: list[tuple[str, NetworkSource | None]] = []
-        self._devices = ["auto", "cpu"]
-        if device not in self._devices:
-            self._devices.append(device)
+        self._sources: list[tuple[str, NetworkSource | str | None]] = []
+        self._chosen: NetworkSource | None = None
+        self._devices = [(name, name) for name in dict.fromkeys(("auto", "cpu", device))]
         self._build_choice(device)
         self._build_card()
         self._build_answers()
@@ -72,14 +80,12 @@ class NetworkSection(Section):
 
     def _build_choice(self, device: str) -> None:
         self.source = combo(
-            "Network", lambda _widget: self._sources, "The segmentation network to explain"
+            "Network",
+            lambda _widget: self._sources,
+            "The segmentation network to explain. Open a file takes *.safetensors, or a"
+            " PyTorch state dict *.pt, *.pth",
         )
-        self.source.changed.connect(lambda source: self.network_chosen.emit(source))
-        self.open_button = button(
-            "Open…",
-            "Open a network file: *.safetensors, or a PyTorch state dict *.pt, *.pth",
-            self.open_requested.emit,
-        )
+        self.source.changed.connect(self._on_source)
         self.device = combo(
             "Device",
             lambda _widget: self._devices,
@@ -91,7 +97,7 @@ class NetworkSection(Section):
             "Unload", "Forget the network and free its memory", self.unload_requested.emit
         )
         grid = FieldGrid()
-        grid.add("File", beside(self.source.native, self.open_button, stretch=(1, 0)))
+        grid.add("File", self.source.native)
         grid.add("Device", beside(self.device.native, self.unload_button, stretch=(1, 0)))
         self.rows.addLayout(grid)
         self.busy = QProgressBar()
@@ -106,20 +112,20 @@ class NetworkSection(Section):
     def _build_card(self) -> None:
         self.card = QFrame()
         self.card.setObjectName("sgc_card")
+        self.architecture = _card_label()
         grid = FieldGrid()
-        grid.setContentsMargins(8, 6, 8, 6)
-        grid.setVerticalSpacing(2)
-        grid.setColumnMinimumWidth(0, 58)
+        grid.setVerticalSpacing(3)
+        grid.setColumnMinimumWidth(0, 52)
         self._values: dict[str, QLabel] = {}
-        for name in ("Network", "Input", "Classes", "Step", "Values", "File"):
-            value = QLabel()
-            value.setWordWrap(True)
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-            label = grid.add(name, value)
+        for name in ("Size", "Input", "Values", "Classes", "File"):
+            self._values[name] = _card_label()
+            label = grid.add(name, self._values[name])
             label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-            self._values[name] = value
-        self.card.setLayout(grid)
+        column = QVBoxLayout(self.card)
+        column.setContentsMargins(8, 6, 8, 6)
+        column.setSpacing(5)
+        column.addWidget(self.architecture)
+        column.addLayout(grid)
         self.rows.addWidget(self.card)
 
     def _build_answers(self) -> None:
@@ -139,19 +145,38 @@ class NetworkSection(Section):
 
     def offer(self, sources: Sequence[NetworkSource], chosen: NetworkSource | None) -> None:
         """Fill the list of networks without asking to open any of them."""
+        self._chosen = chosen
         with self.source.changed.blocked():
             self._sources = [("Choose a network…", None)]
             self._sources += [(source.title, source) for source in sources]
+            self._sources.append(("Open a file…", OPEN))
             self.source.reset_choices()
             self.source.value = chosen
 
-    def offer_devices(self, devices: Sequence[str]) -> None:
-        """Offer what this machine has; a choice that it lacks becomes auto."""
+    def offer_devices(self, devices: Sequence[str], best: str) -> None:
+        """Offer what this machine has; a choice that it lacks becomes auto.
+
+        Parameters
+        ----------
+        devices : sequence of str
+            Names that torch knows.
+        best : str
+            What auto means here.
+        """
         with self.device.changed.blocked():
             chosen = self.device.value
-            self._devices = ["auto", *devices]
+            self._devices = [(f"auto ({best})", "auto"), *((name, name) for name in devices)]
             self.device.reset_choices()
-            self.device.value = chosen if chosen in self._devices else "auto"
+            self.device.value = chosen if chosen in devices else "auto"
+
+    def _on_source(self, source: NetworkSource | str | None) -> None:
+        if source != OPEN:
+            self.network_chosen.emit(source)
+            return
+        # Nothing is open yet: the person may still cancel the dialog.
+        with self.source.changed.blocked():
+            self.source.value = self._chosen
+        self.open_requested.emit()
 
     def show_opening(self, title: str) -> None:
         """Say that a network is being opened."""
@@ -170,12 +195,11 @@ class NetworkSection(Section):
             self.state.say("Choose a network that comes along, or open your own.", "hint")
             return
         self.state.clear()
-        plane = {2: "planes", 3: "volumes"}[card.ndim]
         channels = "1 channel" if card.channels == 1 else f"{card.channels} channels"
-        self._values["Network"].setText(f"{card.architecture}\n{card.parameters:,} parameters")
-        self._values["Input"].setText(f"{channels}, {plane}, on {card.device}")
+        self.architecture.setText(card.architecture)
+        self._values["Size"].setText(f"{card.parameters:,} parameters")
+        self._values["Input"].setText(f"{channels}, {card.ndim}D, {card.step}")
         self._values["Classes"].setText(_class_list(card.classes, card.colours))
-        self._values["Step"].setText(card.step)
         self._values["Values"].setText(card.normalisation)
         self._values["File"].setText(Path(card.path).name)
         self._values["File"].setToolTip(card.path)
@@ -191,6 +215,17 @@ class NetworkSection(Section):
         self.predict_button.setText("Predicting…" if running else "Predict")
         for widget in (self.predict_button, self.logits_button):
             widget.setEnabled(allowed and not running)
+
+
+def _card_label() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    # A long file name must not widen the dock.
+    label.setMinimumWidth(1)
+    return label
 
 
 def _class_list(classes: Sequence[str], colours: Sequence[Any]) -> str:

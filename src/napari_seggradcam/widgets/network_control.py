@@ -13,7 +13,7 @@ from ..errors import SegGradCamError, UntrustedNetwork
 from . import network_source
 from .job import Cancel, Job, Progress
 from .network import NetworkSection
-from .network_opening import OpenedNetwork, describe, open_source
+from .network_opening import OpenedNetwork, open_source
 from .network_source import NetworkSource
 from .opening_dialog import OpeningDialog, needs_factory
 
@@ -133,7 +133,7 @@ class NetworkControl(QObject):
     def _on_opened(self, opened: OpenedNetwork) -> None:
         self.opened = opened
         network_source.remember(opened.source)
-        self._section.offer_devices(opened.devices)
+        self._section.offer_devices(opened.devices, opened.best_device)
         self._section.show_card(opened.card)
 
     def _on_failed(self, error: Exception) -> None:
@@ -190,6 +190,6 @@ class NetworkControl(QObject):
             from ..networks.opening import best_device
 
             opened.network.to(best_device() if device == "auto" else device)
-            return replace(opened, card=describe(opened.network))
+            return opened
 
         self._start(Job(f"moving {opened.source.title} to {device}", work), self._on_opened)

@@ -14,9 +14,9 @@ from .section import Section
 
 OWN = "own"
 PRESETS = (
-    ("Levels: one per stage", "levels"),
+    ("One per stage", "levels"),
     ("Bottleneck", "bottleneck"),
-    ("All network layers", "all"),
+    ("All", "all"),
     ("Own choice", OWN),
 )
 _NAME, _SHAPE, _STRIDE = range(3)
@@ -54,27 +54,29 @@ class NetworkLayersSection(Section):
         self.choose_button = button("Choose", "Show the network layers to choose from")
         self.choose_button.setCheckable(True)
         self.choose_button.toggled.connect(self._on_tree_shown)
+        self.summary = Message(level="hint")
         grid = FieldGrid()
-        grid.add("Layers", beside(self.preset.native, self.choose_button, stretch=(1, 0)))
+        grid.add("Layers", self.preset.native)
         self.rows.addLayout(grid)
+        self.rows.addLayout(beside(self.summary, self.choose_button, stretch=(1, 0)))
         self.search = line("Search", "Show the network layers whose name has this", "Search…")
         self.search.changed.connect(self._on_search)
         self.rows.addWidget(self.search.native)
         self._build_tree()
-        self.summary = Message(level="hint")
-        self.rows.addWidget(self.summary)
         self.show_network([], {})
 
     def _build_tree(self) -> None:
         self.tree = QTreeWidget()
         self.tree.setAccessibleName("Network layers by stage")
         self.tree.setColumnCount(3)
-        self.tree.setHeaderLabels(["Stage and layer", "Channels × size", "Stride"])
+        self.tree.setHeaderLabels(["Layer", "Size", "Stride"])
         self.tree.setUniformRowHeights(True)
         self.tree.setIndentation(14)
         self.tree.setMinimumHeight(220)
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.tree.headerItem().setToolTip(_SHAPE, "Channels and size for the probe image")
+        self.tree.headerItem().setToolTip(_STRIDE, "Image pixels from one position to the next")
         header = self.tree.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
@@ -123,7 +125,7 @@ class NetworkLayersSection(Section):
                 stages[layer.stage] = stage
             self._items[layer.name] = _row(stages[layer.stage], layer)
         self.tree.blockSignals(False)
-        self.choose_button.setEnabled(bool(layers))
+        self.choose_button.setVisible(bool(layers))
         if not layers:
             self.choose_button.setChecked(False)
         self._on_tree_shown(self.choose_button.isChecked())
@@ -155,7 +157,8 @@ class NetworkLayersSection(Section):
 
     def _announce(self) -> None:
         chosen = len(self.names)
-        self.summary.say(f"{chosen} of {len(self._items)} network layers" if self._items else "")
+        text = f"{chosen} of {len(self._items)} network layers"
+        self.summary.say(text if self._items else "Known when a network is open.", "hint")
         self.selection_changed.emit()
 
     def _on_tree_shown(self, shown: bool) -> None:
@@ -175,12 +178,12 @@ class NetworkLayersSection(Section):
 
 
 def _row(stage: QTreeWidgetItem, layer: LayerRow) -> QTreeWidgetItem:
-    size = "×".join(str(side) for side in layer.shape)
-    stride = (
-        str(layer.stride[0])
-        if len(set(layer.stride)) == 1
-        else "×".join(f"{step:g}" for step in layer.stride)
-    )
+    square = len(set(layer.shape)) == 1
+    # A side and its power are short enough for the column: 16 × 128² says 16 × 128 × 128.
+    power = {2: "²", 3: "³"}[len(layer.shape)]
+    size = f"{layer.shape[0]}{power}" if square else "×".join(map(str, layer.shape))
+    same = len(set(layer.stride)) == 1
+    stride = "×".join(f"{step:g}" for step in (layer.stride[:1] if same else layer.stride))
     # The stage stands above already; repeating it would push the rest out of sight.
     short = layer.name.removeprefix(layer.stage).strip() or layer.name
     item = QTreeWidgetItem(stage, [short, f"{layer.channels} × {size}", stride])

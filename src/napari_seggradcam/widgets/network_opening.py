@@ -35,6 +35,8 @@ class OpenedNetwork:
         Names of the network layers behind each preset.
     devices : tuple of str
         What this machine has.
+    best_device : str
+        What "auto" means.
     """
 
     network: Any
@@ -43,6 +45,7 @@ class OpenedNetwork:
     layers: tuple[LayerRow, ...]
     presets: dict[str, tuple[str, ...]]
     devices: tuple[str, ...]
+    best_device: str
 
 
 def open_source(
@@ -91,15 +94,14 @@ def open_source(
     )
     words = [word for _text, word in PRESETS if word != OWN]
     presets = {word: tuple(row.name for row in network.select_layers(word)) for word in words}
-    return OpenedNetwork(
-        network, source, describe(network), rows, presets, opening.available_devices()
-    )
+    devices, best = opening.available_devices(), opening.best_device()
+    return OpenedNetwork(network, source, describe(network), rows, presets, devices, best)
 
 
 def describe(network: Any) -> Card:
     """Return what the card shows of a network."""
     normalisation = network.normalisation
-    step = set(network.step)
+    step = network.step if len(set(network.step)) > 1 else network.step[:1]
     return Card(
         architecture=network.architecture,
         parameters=network.parameters,
@@ -107,9 +109,8 @@ def describe(network: Any) -> Card:
         colours=tuple(network.colours),
         channels=network.channels,
         ndim=network.ndim,
-        step=f"sizes in steps of {' × '.join(map(str, step if len(step) == 1 else network.step))}",
+        step=f"step {' × '.join(str(pixels) for pixels in step)}",
         normalisation="as they are" if normalisation is None else normalisation.describe(),
-        device=str(network.device),
         path=str(Path(network.path) if network.path else ""),
     )
 

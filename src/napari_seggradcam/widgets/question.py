@@ -112,7 +112,8 @@ def freeze(
     RegionError
         If the region is drawn and empty.
     """
-    arrays = [plan.layer.data, *(source.layer.data for source in choice.sources if source.layer)]
+    arrays = [plan.plane.data]
+    arrays += [source.layer.data for source in choice.sources if source.layer is not None]
     small = int(np.prod(plan.shape)) <= _COPIED_AT_ONCE
     # Shapes have lists of vertices, Points small arrays; dask and zarr are neither.
     if not small or not all(isinstance(array, np.ndarray | list) for array in arrays):

@@ -51,10 +51,10 @@ class RegionSection(Section):
         self.target = combo(
             "Class",
             lambda _widget: [
-                ("Predicted in the region", PREDICTED),
+                ("As predicted", PREDICTED),
                 *((name, index) for index, name in enumerate(self._classes)),
             ],
-            "The class whose score is explained; predicted takes the most frequent in the region",
+            "The class whose score is explained; as predicted: the most frequent one in the region",
         )
         self.new_button = button(
             "New region to paint",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QWidget
 
-from .fields import beside, button, switch
+from .fields import button, switch
 from .message import Message
 from .section import Section
 
@@ -49,8 +49,9 @@ class RunSection(Section):
         self.note = Message(level="hint")
         for widget in (self.button, self.reason, self.progress, self.progress_text):
             self.rows.addWidget(widget)
-        self.rows.addLayout(beside(self.keep.native, self.script_button, stretch=(1, 0)))
         self.rows.addWidget(self.note)
+        self.rows.addWidget(self.keep.native)
+        self.rows.addWidget(self.script_button)
         self.show_idle("")
 
     @property

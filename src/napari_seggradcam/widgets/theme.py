@@ -57,5 +57,6 @@ def style_sheet(theme_name: str) -> str:
         f" background: {theme.foreground.as_hex()}; }}",
         "QFrame#sgc_card QLabel { background: transparent; }",
         "QScrollArea#sgc_scroll { border: 0; }",
+        "QTreeWidget::item { padding: 1px 0; }",
     ]
     return "\n".join(rules)

@@ -70,6 +70,7 @@ def paint_house(
     look: Look,
     facade: Facade,
     x: float,
+    outwards: int,
     reach: tuple[float, float],
     breadth: float,
 ) -> None:
@@ -78,7 +79,9 @@ def paint_house(
     Parameters
     ----------
     x : float
-        X of the front, metres; the house extends from it away from the street.
+        X of the front, metres.
+    outwards : int
+        The way the house extends from its front: -1 to the left, 1 to the right.
     reach : tuple of float
         Z of its two ends.
     breadth : float
@@ -86,7 +89,6 @@ def paint_house(
     """
     begin, finish = max(reach[0], NEAR), reach[1]
     top = facade.height + facade.roof_height
-    outwards = float(np.sign(x))
     if reach[0] > NEAR:
         across = (x, x + outwards * breadth)
         window = camera.window([(at, y, begin) for at in across for y in (0.0, top)])
@@ -99,7 +101,7 @@ def paint_house(
     if window is not None:
         z, up = camera.side(x, window)
         mask = (z > begin) & (z < finish) & (up > 0) & (up < top)
-        light = look.light((-outwards, 0.0, 0.0))
+        light = look.light((-float(outwards), 0.0, 0.0))
         scale = camera.focal / np.clip(z, NEAR, None)
         _paint_wall(canvas, window, mask, facade, z, up, light, z, scale)
 

@@ -15,7 +15,7 @@ import numpy as np
 from napari_seggradcam.scenes.arrays import Floats
 
 WEATHERS = ("clear", "cloudy", "overcast", "evening", "night")
-_WEATHER_SHARES = (0.35, 0.27, 0.18, 0.13, 0.07)
+_WEATHER_SHARES = (0.38, 0.29, 0.18, 0.11, 0.04)
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,13 @@ def draw_look(rng: np.random.Generator) -> Look:
     sun = np.array([side, up, rng.uniform(-0.6, 0.9)])
     sun /= np.linalg.norm(sun)
     zenith, skyline = _sky_colours(rng, weather)
-    road = _grey(rng, 0.22, 0.55, 0.06)
+    road = _grey(rng, 0.25, 0.5, 0.04)
     leaves = _leaf_colour(rng)
     pool = [_hsv(rng.random(), rng.uniform(0.15, 0.8), rng.uniform(0.25, 0.92)) for _ in range(4)]
     pool += [_grey(rng, 0.12, 0.9, 0.04) for _ in range(2)]
     # Things take over the colours of road, leaves and sky: camouflage is common in streets.
-    pool += [road * float(rng.uniform(0.8, 1.3)), leaves * 1.1, 0.5 * (zenith + skyline)]
+    pool += [road * float(rng.uniform(0.8, 1.3))]
+    pool += [leaves * 1.1 if rng.random() < 0.5 else 0.5 * (zenith + skyline)]
     flat = {"clear": 0.42, "cloudy": 0.55, "overcast": 0.85, "evening": 0.55, "night": 0.85}
     exposure = {"night": 0.58, "evening": 0.8}.get(weather, 1.0) * float(rng.uniform(0.82, 1.15))
     warm = {"evening": 0.14, "night": -0.08}.get(weather, 0.0) + float(rng.normal(0, 0.035))
@@ -95,11 +96,11 @@ def draw_look(rng: np.random.Generator) -> Look:
         sun=(float(sun[0]), float(sun[1]), float(sun[2])),
         ambient=flat[weather],
         exposure=exposure,
-        haze=float(np.exp(rng.uniform(np.log(70), np.log(900)))),
+        haze=float(np.exp(rng.uniform(np.log(120), np.log(1200)))),
         tint=np.array([1 + warm, 1.0, 1 - warm], np.float32),
         pool=np.clip(np.array(pool, np.float32), 0.04, 0.96),
         road=road,
-        pavement=_grey(rng, 0.35, 0.72, 0.08),
+        pavement=_grey(rng, 0.42, 0.72, 0.05),
         grass=np.clip(leaves * rng.uniform(0.85, 1.35) + rng.normal(0, 0.04, 3), 0.05, 0.9).astype(
             np.float32
         ),
@@ -126,9 +127,9 @@ def _sky_colours(rng: np.random.Generator, weather: str) -> tuple[Floats, Floats
 
 def _leaf_colour(rng: np.random.Generator) -> Floats:
     kind = rng.random()
-    if kind < 0.6:
-        return _hsv(rng.uniform(0.2, 0.38), rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.6))
-    if kind < 0.85:  # autumn
+    if kind < 0.78:
+        return _hsv(rng.uniform(0.2, 0.37), rng.uniform(0.32, 0.7), rng.uniform(0.3, 0.6))
+    if kind < 0.93:  # autumn
         return _hsv(rng.uniform(0.02, 0.15), rng.uniform(0.4, 0.75), rng.uniform(0.4, 0.7))
     return _hsv(rng.uniform(0.38, 0.55), rng.uniform(0.15, 0.4), rng.uniform(0.3, 0.6))
 

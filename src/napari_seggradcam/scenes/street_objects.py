@@ -36,7 +36,7 @@ def paint_object(
     if window is None:
         return
     across, up = camera.frontal(z, window)
-    pole = np.clip(look.pick(rng) * 0.35 + rng.uniform(0.05, 0.4), 0.05, 0.85).astype(np.float32)
+    pole = np.clip(look.pick(rng) * 0.2 + rng.uniform(0.1, 0.4), 0.05, 0.85).astype(np.float32)
     stand = _Stand(canvas, window, canvas.new_instance(), z, across - x, up, look, pole)
     _DRAW[kind](stand, rng)
 
@@ -96,7 +96,7 @@ class _Stand:
 
 def _traffic_light(stand: _Stand, rng: np.random.Generator) -> None:
     base = float(rng.uniform(2.1, 2.8))
-    stand.bar(0, (0, base + 1.3), 0.11)
+    stand.bar(0, (0, base + 1.3), 0.13)
     housing = np.array([0.1, 0.11, 0.11], np.float32) * float(rng.uniform(0.6, 2.2))
     backing = _WHITE if rng.random() < 0.3 else housing
     stand.box((-0.36, 0.36), (base - 0.06, base + 1.36), backing)
@@ -109,7 +109,7 @@ def _traffic_light(stand: _Stand, rng: np.random.Generator) -> None:
 
 def _round_sign(stand: _Stand, rng: np.random.Generator) -> None:
     y, radius = float(rng.uniform(2.2, 2.8)), float(rng.uniform(0.45, 0.6))
-    stand.bar(0, (0, y), 0.09)
+    stand.bar(0, (0, y), 0.12)
     rim = _sign_colour(rng, stand.look)
     stand.fill(stand.disc((0, y), radius), rim)
     inner = _WHITE if rng.random() < 0.6 else stand.look.pick(rng)
@@ -119,7 +119,7 @@ def _round_sign(stand: _Stand, rng: np.random.Generator) -> None:
 
 def _triangle(stand: _Stand, rng: np.random.Generator) -> None:
     base, side = float(rng.uniform(1.9, 2.3)), float(rng.uniform(0.55, 0.68))
-    stand.bar(0, (0, base + 0.4), 0.09)
+    stand.bar(0, (0, base + 0.4), 0.12)
     rim = _sign_colour(rng, stand.look)
     for shrink, colour in ((1.0, rim), (0.66, _WHITE)):
         middle = base + 0.36 * side * 1.7
@@ -132,7 +132,7 @@ def _board(stand: _Stand, rng: np.random.Generator) -> None:
     half, base = float(rng.uniform(0.8, 1.5)), float(rng.uniform(1.9, 2.6))
     high = base + float(rng.uniform(0.9, 1.5))
     for x in (-0.6 * half, 0.6 * half):
-        stand.bar(x, (0, base), 0.09)
+        stand.bar(x, (0, base), 0.12)
     colour = _sign_colour(rng, stand.look)
     stand.box((-half, half), (base, high), _WHITE)
     stand.box((-half + 0.09, half - 0.09), (base + 0.09, high - 0.09), colour)
@@ -162,7 +162,7 @@ def _hoarding(stand: _Stand, rng: np.random.Generator) -> None:
 
 def _lamp_post(stand: _Stand, rng: np.random.Generator) -> None:
     top, towards = float(rng.uniform(4.6, 6.0)), float(rng.choice([-1, 1]))
-    stand.bar(0, (0, top), 0.13)
+    stand.bar(0, (0, top), 0.15)
     ends = sorted((0.0, towards * 1.2))
     stand.box((ends[0], ends[1]), (top - 0.1, top + 0.1), stand.pole)
     lamp = np.hypot((stand.across - towards * 1.3) / 0.45, (stand.up - top) / 0.2) < 1
@@ -180,7 +180,7 @@ def _bollards(stand: _Stand, rng: np.random.Generator) -> None:
 
 def _sign_colour(rng: np.random.Generator, look: Look) -> Floats:
     """Return a traffic colour, or one of the scene's pool."""
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         return look.pick(rng)
     traffic = ([0.8, 0.1, 0.1], [0.08, 0.25, 0.65], [0.05, 0.4, 0.25], [0.95, 0.75, 0.1])
     return np.array(traffic[int(rng.integers(len(traffic)))], np.float32)

@@ -8,28 +8,22 @@ nor its place tells the class; texture, shape and surroundings do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from napari_seggradcam.scenes import street_buildings as buildings
-from napari_seggradcam.scenes import street_objects as objects
 from napari_seggradcam.scenes import street_plants as plants
-from napari_seggradcam.scenes import street_vehicles as vehicles
 from napari_seggradcam.scenes.scene import Scene, check_size, renumbered
 from napari_seggradcam.scenes.street_camera import Camera
 from napari_seggradcam.scenes.street_canvas import CLASSES, COLOURS, Canvas
 from napari_seggradcam.scenes.street_ground import Street, paint_ground, paint_sky
 from napari_seggradcam.scenes.street_look import Look, draw_look
-from napari_seggradcam.scenes.street_people import paint_person
 from napari_seggradcam.scenes.street_photo import photograph
+from napari_seggradcam.scenes.street_population import Population
 
 __all__ = ["CLASSES", "COLOURS", "SIZE", "SMALLEST", "generate"]
 
 SIZE = (256, 512)
 SMALLEST = 64
-
-Thing = tuple[float, Callable[[], None]]
 
 
 def generate(seed: int, size: tuple[int, int] = SIZE) -> Scene:
@@ -66,8 +60,7 @@ def generate(seed: int, size: tuple[int, int] = SIZE) -> Scene:
     _paint_distance(canvas, camera, look, street, rng)
     for sign, kind in zip((-1, 1), sides, strict=True):
         _paint_side(canvas, camera, look, street, rng, sign, kind)
-    for _, paint in sorted(_things(canvas, camera, look, street, rng), key=lambda thing: -thing[0]):
-        paint()
+    Population(canvas, camera, look, street, rng).paint()
     return Scene(
         image=photograph(canvas, look, rng),
         labels=canvas.labels,
@@ -123,7 +116,7 @@ def _paint_distance(
             breadth = float(rng.uniform(9, 20))
             facade = buildings.draw_facade(rng, look, int(rng.integers(2, 6)))
             reach = (street.end * 1.15, street.end * 1.15 + 5)
-            buildings.paint_house(canvas, camera, look, facade, max(x, 0.01), reach, breadth)
+            buildings.paint_house(canvas, camera, look, facade, x, 1, reach, breadth)
             x += breadth + float(rng.choice([0.0, 4.0]))
 
 
@@ -146,7 +139,7 @@ def _paint_side(
         if rng.random() < share:
             facade = buildings.draw_facade(rng, look, max(1, storeys + int(rng.integers(-1, 2))))
             breadth = float(rng.uniform(7, 12))
-            buildings.paint_house(canvas, camera, look, facade, x, (begin, end), breadth)
+            buildings.paint_house(canvas, camera, look, facade, x, sign, (begin, end), breadth)
         else:
             for _ in range(int(rng.integers(1, 4))):
                 where = x + sign * float(rng.uniform(0.5, 7)), float(rng.uniform(begin, end))
@@ -179,123 +172,3 @@ def _plots(rng: np.random.Generator, street: Street) -> list[tuple[float, float]
         plots.append((z, end))
         z = end + float(rng.choice([0.0, 0.0, 2.0]))
     return plots
-
-
-def _things(
-    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
-) -> list[Thing]:
-    """Draw everything that stands in the street, with its distance."""
-    things: list[Thing] = []
-    things += _parked_and_moving(canvas, camera, look, street, rng)
-    things += _crowd(canvas, camera, look, street, rng)
-    things += _furniture(canvas, camera, look, street, rng)
-    return things
-
-
-def _parked_and_moving(
-    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
-) -> list[Thing]:
-    things: list[Thing] = []
-    for sign in (-1, 1):
-        z = float(rng.uniform(2, 14))
-        parking = rng.random() < 0.65
-        while parking and z < min(street.end, 45):
-            body = vehicles.draw_body(rng, look)
-            x = street.middle + sign * (street.road - body.width / 2 - 0.15)
-            if rng.random() < 0.7:
-                things.append(_vehicle(canvas, camera, look, rng, body, x, z, sign < 0))
-            z += body.length + float(rng.uniform(0.8, 6))
-        z = float(rng.uniform(5, 18))
-        for _ in range(int(rng.integers(0, 3))):
-            body = vehicles.draw_body(rng, look)
-            x = street.middle + sign * max(0.3 * street.road, body.width / 2 + 0.1)
-            things.append(_vehicle(canvas, camera, look, rng, body, x, z, sign < 0))
-            z += body.length + float(rng.uniform(4, 15))
-    if rng.random() < 0.3:
-        body = vehicles.draw_body(rng, look)
-        z = street.junction[0] + 1 if street.junction[0] > 0 else float(rng.uniform(12, 26))
-        x = street.middle + float(rng.uniform(-0.8, 0.3)) * street.road
-        things.append(
-            (
-                z,
-                lambda: vehicles.paint_crossing_vehicle(canvas, camera, look, rng, body, x, z),
-            )
-        )
-    return things
-
-
-def _vehicle(
-    canvas: Canvas,
-    camera: Camera,
-    look: Look,
-    rng: np.random.Generator,
-    body: vehicles.Body,
-    x: float,
-    z: float,
-    oncoming: bool,
-) -> Thing:
-    return z, lambda: vehicles.paint_vehicle(canvas, camera, look, rng, body, x, z, oncoming)
-
-
-def _crowd(
-    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
-) -> list[Thing]:
-    """Draw people in small groups, mostly on the pavements, some on the road."""
-    things: list[Thing] = []
-    for _ in range(int(rng.integers(3, 7))):
-        z = float(np.exp(rng.uniform(np.log(3.6), np.log(12))))
-        if rng.random() < 0.75:
-            off = street.road + float(rng.uniform(0.3, 0.9)) * street.pavement
-            x = street.middle + float(rng.choice([-1, 1])) * off
-        else:
-            x = street.middle + float(rng.uniform(-0.9, 0.9)) * street.road
-        for _ in range(int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))):
-            things.append(_person(canvas, camera, look, rng, x, z))
-            x += float(rng.choice([-1, 1])) * float(rng.uniform(0.5, 0.9))
-            z += float(rng.uniform(-0.3, 0.5))
-    return things
-
-
-def _person(
-    canvas: Canvas, camera: Camera, look: Look, rng: np.random.Generator, x: float, z: float
-) -> Thing:
-    return z, lambda: paint_person(canvas, camera, look, rng, x, z)
-
-
-def _furniture(
-    canvas: Canvas, camera: Camera, look: Look, street: Street, rng: np.random.Generator
-) -> list[Thing]:
-    """Draw signs, lights and street trees along the kerbs."""
-    things: list[Thing] = []
-    for _ in range(int(rng.integers(2, 7))):
-        z = float(np.exp(rng.uniform(np.log(5), np.log(13))))
-        off = street.road + float(rng.uniform(0.3, 0.8))
-        things.append(_object(canvas, camera, look, rng, _beside(street, rng, off), z))
-    for sign in (-1, 1):
-        if rng.random() < 0.4:
-            z = float(rng.uniform(6, 14))
-            step = float(rng.uniform(7, 14))
-            off = street.road + 0.75 * street.pavement
-            while z < min(street.end, 60):
-                x = street.middle + sign * off
-                things.append(_tree(canvas, camera, look, rng, x, z))
-                z += step
-    return things
-
-
-def _beside(street: Street, rng: np.random.Generator, off: float) -> float:
-    return street.middle + float(rng.choice([-1, 1])) * off
-
-
-def _object(
-    canvas: Canvas, camera: Camera, look: Look, rng: np.random.Generator, x: float, z: float
-) -> Thing:
-    kind = objects.draw_kind(rng)
-    return z, lambda: objects.paint_object(canvas, camera, look, rng, kind, x, z)
-
-
-def _tree(
-    canvas: Canvas, camera: Camera, look: Look, rng: np.random.Generator, x: float, z: float
-) -> Thing:
-    height = float(rng.uniform(4, 9))
-    return z, lambda: plants.paint_tree(canvas, camera, look, rng, x, z, height)

@@ -1,0 +1,102 @@
+"""Street scenes: every class occurs, things stand in perspective, colours do not give classes away."""
+
+import numpy as np
+import pytest
+
+from napari_seggradcam.scenes import streets
+from napari_seggradcam.scenes.street_camera import Camera
+from napari_seggradcam.scenes.street_canvas import FLAT, SKY, VEHICLE, Canvas
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [streets.generate(seed) for seed in range(12)]
+
+
+def _pixels(scenes, name):
+    value = streets.CLASSES.index(name)
+    return np.concatenate([scene.image[scene.labels == value] for scene in scenes])
+
+
+def test_classes_and_colours_are_cityscapes_groups_in_its_order():
+    groups = "flat construction object nature sky human vehicle"
+    assert streets.CLASSES == tuple(groups.split())
+    assert streets.COLOURS[:2] == ("#804080", "#464646")
+
+
+@pytest.mark.parametrize(("name", "share"), [
+    ("flat", 0.15), ("construction", 0.08), ("object", 0.01), ("nature", 0.05),
+    ("sky", 0.06), ("human", 0.01), ("vehicle", 0.02),
+])  # fmt: skip
+def test_every_class_has_a_sensible_share(scenes, name, share):
+    pixels = sum(scene.labels.size for scene in scenes)
+    assert share < len(_pixels(scenes, name)) / pixels < 0.5
+
+
+def test_humans_vehicles_and_objects_are_instances_and_nothing_else_is(scenes):
+    counted = [streets.CLASSES.index(name) for name in ("object", "human", "vehicle")]
+    for scene in scenes:
+        np.testing.assert_array_equal(scene.instances > 0, np.isin(scene.labels, counted))
+
+
+def test_ground_lies_below_sky(scenes):
+    rows = np.arange(scenes[0].labels.shape[0])[:, None]
+    for scene in scenes:
+        ground = (rows * (scene.labels == FLAT)).sum() / (scene.labels == FLAT).sum()
+        sky = (rows * (scene.labels == SKY)).sum() / max(1, (scene.labels == SKY).sum())
+        assert ground > sky
+
+
+@pytest.mark.parametrize("name", ["construction", "object", "human", "vehicle"])
+def test_colours_of_a_class_are_found_in_other_classes_too(scenes, name):
+    """Most of a class's pixels have a colour that another class shows more often."""
+    counts = np.zeros((len(streets.CLASSES), 8, 8, 8))
+    for scene in scenes:
+        binned = scene.image // 32
+        np.add.at(counts, (scene.labels, *np.moveaxis(binned, -1, 0)), 1)
+    own = counts[streets.CLASSES.index(name)]
+    assert own[own < counts.max(0)].sum() > 0.5 * own.sum()
+
+
+def test_a_level_plane_and_an_upright_one_meet_where_they_should():
+    camera = Camera((200, 300), 250.0, 90.0, 140.0, 1.6)
+    window = camera.everything
+    x, z = camera.level(0.0, window)
+    row, column = 180, 250
+    across, up = camera.frontal(float(z[row, 0]), window)
+    assert up[row, 0] == pytest.approx(0.0, abs=1e-4)
+    assert across[0, column] == pytest.approx(x[row, column], rel=1e-5)
+    depth, height = camera.side(float(x[row, column]), window)
+    assert depth[0, column] == pytest.approx(z[row, 0], rel=1e-5)
+    assert height[row, column] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_a_window_holds_the_points_that_it_was_made_for():
+    camera = Camera((200, 300), 250.0, 90.0, 140.0, 1.6)
+    rows, columns = camera.window([(-1.0, 0.0, 8.0), (1.0, 2.0, 8.0)])
+    across, up = camera.frontal(8.0, (rows, columns))
+    assert across.min() <= -0.96
+    assert across.max() >= 0.96
+    assert up.min() <= 0.04
+    assert up.max() >= 1.96
+
+
+def test_what_lies_outside_the_picture_has_no_window():
+    camera = Camera((200, 300), 250.0, 90.0, 140.0, 1.6)
+    assert camera.window([(50.0, 0.0, 8.0), (52.0, 2.0, 8.0)]) is None
+
+
+def test_later_paint_covers_earlier_and_takes_brightness_per_pixel_or_window():
+    canvas = Canvas((6, 8))
+    window = (slice(1, 4), slice(2, 7))
+    mask = np.zeros((3, 5), bool)
+    mask[1, 1:4] = True
+    grey = np.full(3, 0.5, np.float32)
+    canvas.paint(window, mask, grey, np.array([[0.0], [2.0], [0.0]]), FLAT, 10.0)
+    np.testing.assert_allclose(canvas.rgb[2, 3:6], 1.0)
+    canvas.paint(window, mask, grey, np.array([1.0, 0.5, 0.0]), VEHICLE, 5.0, canvas.new_instance())
+    np.testing.assert_allclose(canvas.rgb[2, 3:6, 0], [0.5, 0.25, 0.0])
+    assert (canvas.labels == VEHICLE).sum() == 3
+    np.testing.assert_array_equal(canvas.instances[2, 3:6], 1)
+    np.testing.assert_array_equal(canvas.depth[2, 3:6], 5.0)
+    assert (canvas.labels[canvas.instances == 0] == SKY).all()

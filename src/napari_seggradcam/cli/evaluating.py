@@ -1,7 +1,12 @@
 """The command that measures the shipped networks."""
 
-from .console import progress_bar, write, write_json
+from typing import TYPE_CHECKING
+
+from .console import progress_bar, table, write_json, write_rich
 from .options import Json
+
+if TYPE_CHECKING:
+    from ..evaluate.demo import Row
 
 
 def evaluate(as_json: Json = False) -> None:
@@ -11,6 +16,12 @@ def evaluate(as_json: Json = False) -> None:
     with progress_bar("Evaluating") as progress:
         report = evaluate_demo_networks(progress)
     if as_json:
-        write_json(report.rows)
+        write_json(report.to_dict())
     else:
-        write(report.text)
+        rows = [_words(row) for row in report.rows()]
+        write_rich(table(("network", "measure", "value", "goal", ""), rows))
+
+
+def _words(row: "Row") -> tuple[str, ...]:
+    met = "" if row.met is None else "met" if row.met else "NOT met"
+    return row.network, row.measure, f"{row.value:.3f}", row.goal, met

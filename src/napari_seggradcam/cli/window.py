@@ -43,13 +43,14 @@ def open_demo(viewer: Any, sample: str, label: int | None = None) -> "Clicks":
     Clicks
         Predict, Run and Grid, each clicked as soon as the dock offers it.
     """
+    from napari.layers import Labels
+
     from ..scenes.samples import open_sample
 
-    opened = open_sample(sample, label)
-    viewer.open_sample(PLUGIN, sample)
-    for layer in viewer.layers:
-        if label is not None and layer.metadata.get("napari_seggradcam", {}).get("region"):
-            layer.data = opened.region.astype(layer.data.dtype)
+    region = open_sample(sample, label).region
+    for layer in viewer.open_sample(PLUGIN, sample):
+        if isinstance(layer, Labels):
+            layer.data = region.astype(layer.data.dtype)
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
     return Clicks(dock)
 

@@ -162,7 +162,7 @@ class _SkipCapture(FunctionCalls):
     def join(self, number: int, args: Any, kwargs: Any) -> tuple[Any, Any]:
         for argument, name in self._wanted.get(number, ()):
             both = (args, kwargs)
-            args, kwargs = replace_tensor(
-                both, argument, self._keep(name, tensors_in(both)[argument])
-            )
+            # A tensor of its own, because the same one also goes on to the next level.
+            skip = tensors_in(both)[argument].clone()
+            args, kwargs = replace_tensor(both, argument, self._keep(name, skip))
         return args, kwargs

@@ -219,9 +219,10 @@ class Explainer:
         heatmaps = {
             layer.name: self._place(layer, answers[layer.name]) for layer in question.layers
         }
-        record = self._record(question, target, mask, region, float(total))
+        value = float(total.detach())
+        record = self._record(question, target, mask, region, value)
         return Explanation(
-            heatmaps, mask, self.image, target, network.classes[target], float(total), record
+            heatmaps, mask, self.image, target, network.classes[target], value, record
         )
 
     def _resolve(self, question: _Question) -> tuple[NDArray[np.bool_], int]:
@@ -249,14 +250,18 @@ class Explainer:
             high = int(np.ceil((size - 0.5 - first) / stride + 0.5))
             keep.append(slice(low, min(high, answer.signed.shape[axis])))
             translate.append(first + low * stride)
+        signed, empty = np.ascontiguousarray(answer.signed[tuple(keep)]), answer.empty
+        if empty is None and not (signed > 0).any():
+            # All that is positive lies in the padding.
+            empty = seg_grad_cam.NO_POSITIVE_EVIDENCE
         return Heatmap(
             layer,
-            np.ascontiguousarray(answer.signed[tuple(keep)]),
+            signed,
             answer.weights,
             layer.stride,
             tuple(translate),
             self.image_shape,
-            answer.empty,
+            empty,
         )
 
     def _record(

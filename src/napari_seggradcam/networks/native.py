@@ -105,7 +105,8 @@ def read_native(path: Path) -> "Network":
         architecture = dict(description["architecture"])
         if architecture.pop("kind") != "unet":
             raise NetworkFileError(f"{path} holds an architecture that this version can't build.")
-        module = UNet(**architecture)
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
+            module = UNet(**architecture)
         module.load_state_dict(
             {
                 name: tensor.float() if tensor.is_floating_point() else tensor

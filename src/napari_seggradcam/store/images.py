@@ -74,10 +74,17 @@ def read_image(path: str | Path, axes: str | None = None) -> ReadImage:
             f"{source} holds {array.dtype} values of shape {array.shape}. "
             "Expected whole or real numbers, at least one pixel."
         )
-    return ReadImage(array, _given_axes(axes, array, source) if axes else guess)
+    if axes:
+        return ReadImage(array, _given_axes(axes, array, source))
+    if guess is None:
+        raise ImageError(
+            f"{source} has shape {array.shape}, and its axes can't be told from that. "
+            "Say them: --axes with one letter of Z, Y, X, C per axis."
+        )
+    return ReadImage(array, guess)
 
 
-def read_labels(path: str | Path) -> NDArray[np.int64]:
+def read_labels(path: str | Path, axes: str | None = None) -> NDArray[np.int64]:
     """Read a mask or a label image: whole numbers, 0 is background.
 
     Parameters
@@ -85,6 +92,8 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
     path : path-like
         As for `read_image`; must have no channels. Masks stored as floats are taken when
         every value is a whole number.
+    axes : str, optional
+        As for `read_image`.
 
     Returns
     -------
@@ -95,10 +104,10 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
     ImageError
         If the file can't be read or holds something else than labels.
     """
-    read = read_image(path)
-    array, axes = read.array, read.axes
-    if "C" in axes:
-        channels = np.moveaxis(array, axes.index("C"), 0)
+    read = read_image(path, axes)
+    array = read.array
+    if "C" in read.axes:
+        channels = np.moveaxis(array, read.axes.index("C"), 0)
         if not (channels == channels[0]).all():
             raise ImageError(
                 f"{path} has {len(channels)} differing channels, so it is a picture, not a mask. "
@@ -166,14 +175,15 @@ def write_image(path: str | Path, array: NDArray[Any], axes: str) -> Path:
     return target
 
 
-def _read(source: Path) -> tuple[NDArray[Any], str]:
+def _read(source: Path) -> tuple[NDArray[Any], str | None]:
     suffix = source.suffix.lower()
     if suffix in _TIFF:
         return _read_tiff(source)
     if suffix in _PICTURE:
         from skimage.io import imread
 
-        array = np.asarray(imread(source))
+        with source.open("rb") as file:  # imageio leaves a damaged file open by itself
+            array = np.asarray(imread(file))
         if array.ndim == 3 and array.shape[-1] in (2, 4):
             array = array[..., :-1]
         if array.ndim == 3 and array.shape[-1] == 1:
@@ -181,14 +191,14 @@ def _read(source: Path) -> tuple[NDArray[Any], str]:
         return array, "YX" if array.ndim == 2 else "YXC"
     if suffix in _NUMPY:
         array = np.load(source, allow_pickle=False)
-        return array, _guess_axes(array, source)
+        return array, _guess_axes(array.shape)
     raise ImageError(
         f"{source} ends in {suffix or 'nothing'!r}. Expected one of "
         f"{', '.join(_TIFF + _PICTURE + _NUMPY)}; convert it, or open it in napari."
     )
 
 
-def _read_tiff(source: Path) -> tuple[NDArray[Any], str]:
+def _read_tiff(source: Path) -> tuple[NDArray[Any], str | None]:
     import tifffile
 
     with tifffile.TiffFile(source) as file:
@@ -201,23 +211,18 @@ def _read_tiff(source: Path) -> tuple[NDArray[Any], str]:
         letters = "CYX" if array.shape[0] <= _MOST_CHANNELS else "ZYX"
     if set(letters) <= set("ZYXC") and len(set(letters)) == len(letters) and "YX" in letters:
         return array, letters
-    return array, _guess_axes(array, source)
+    return array, _guess_axes(array.shape)
 
 
-def _guess_axes(array: NDArray[Any], source: Path) -> str:
-    shape = array.shape
-    if array.ndim == 2:
+def _guess_axes(shape: tuple[int, ...]) -> str | None:
+    """Axes that an array of this shape most likely has; None where there is no telling."""
+    if len(shape) == 2:
         return "YX"
-    if array.ndim == 3:
+    if len(shape) == 3:
         if shape[-1] in (3, 4):
             return "YXC"
         return "CYX" if shape[0] <= _MOST_CHANNELS else "ZYX"
-    if array.ndim == 4 and shape[0] <= _MOST_CHANNELS:
-        return "CZYX"
-    raise ImageError(
-        f"{source} has shape {shape}, and its axes can't be told from that. "
-        "Say them: --axes with one letter of Z, Y, X, C per axis."
-    )
+    return "CZYX" if len(shape) == 4 and shape[0] <= _MOST_CHANNELS else None
 
 
 def _given_axes(axes: str, array: NDArray[Any], source: Path) -> str:

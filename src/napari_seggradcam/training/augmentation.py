@@ -58,12 +58,16 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1]:
-            raise OptionError(f"Scale {self.scale} must be two numbers above 0, smaller one first.")
+            raise OptionError(
+                f"scale is {self.scale}; it must be two numbers above 0, the smaller one first."
+            )
         if self.gamma < 1:
-            raise OptionError(f"Gamma {self.gamma} must be at least 1, which changes nothing.")
+            raise OptionError(
+                f"gamma is {self.gamma}; it must be at least 1, which changes nothing."
+            )
         for name in ("contrast", "brightness", "colour", "noise"):
             if getattr(self, name) < 0:
-                raise OptionError(f"{name} {getattr(self, name)} must not be negative.")
+                raise OptionError(f"{name} is {getattr(self, name)}; it must not be negative.")
 
     def __call__(
         self,

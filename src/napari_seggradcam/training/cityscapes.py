@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError, TrainingDataError
-from .folders import channels_first, read_array
+from .folders import read_channels_first, read_mask
 from .sources import IGNORE, Cancel, ImageAndLabels, Progress
 
 GROUPS = {
@@ -170,8 +170,7 @@ class Cityscapes:
 
     def __getitem__(self, index: int) -> ImageAndLabels:
         image_path, annotation_path = self.pairs[index]
-        image = channels_first(read_array(image_path), None, image_path)
-        values = read_array(annotation_path)
+        image, values = read_channels_first(image_path), read_mask(annotation_path)
         if len(image) != 3 or image.shape[1:] != values.shape:
             raise TrainingDataError(
                 f"{image_path} (channels, rows, columns {image.shape}) and {annotation_path} "

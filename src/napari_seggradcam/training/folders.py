@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TrainingDataError
+from ..errors import ImageError, TrainingDataError
+from ..store.images import read_image, read_labels
 from .generated import separated_nuclei
 from .sources import IGNORE, Cancel, ImageAndLabels, Progress
 
@@ -40,9 +41,8 @@ class ImageFolder:
         False: a mask's value is the index of the class, 255 for pixels to ignore. True: 0 is
         background, every other value is one object.
     axes
-        Axes of the image files, such as ``"YX"``, ``"YXC"``, ``"CYX"``, ``"ZYX"``. By default
-        ``"YX"`` for arrays of two axes and ``"YXC"`` for three with 3 or 4 at the end (of 4,
-        the last one, opacity, is left out).
+        Axes of the image files, such as ``"YX"``, ``"YXC"``, ``"CYX"``, ``"ZYX"``, where they
+        can't be told from the files; see `store.images.read_image`.
 
     Raises
     ------
@@ -65,17 +65,17 @@ class ImageFolder:
         self.instances = instances
         self.pairs = _pairs(self.images_dir, self.masks_dir)
         self._axes = axes
-        highest = max(self._highest(mask) for _, mask in self.pairs)
-        self.classes = self._names(classes, highest)
-        for _, mask in self.pairs if not instances else ():
-            self._require_classes(mask)
+        masks = [(mask, self._range(mask)) for _, mask in self.pairs]
+        self.classes = self._names(classes, max(highest for _, (_, highest) in masks))
+        for mask, (lowest, highest) in masks if not instances else ():
+            self._require_classes(mask, lowest, highest)
         self.colours = tuple(colours) if colours is not None else default_colours(self.classes)
         if len(self.colours) != len(self.classes):
             raise TrainingDataError(
                 f"{len(self.colours)} colours were given for {len(self.classes)} classes; "
                 "give one for each."
             )
-        first = self._image(self.pairs[0][0])
+        first = read_channels_first(self.pairs[0][0], axes)
         self.channels = len(first)
         self.axes = "CYX" if first.ndim == 3 else "CZYX"
 
@@ -84,7 +84,7 @@ class ImageFolder:
 
     def __getitem__(self, index: int) -> ImageAndLabels:
         image_path, mask_path = self.pairs[index]
-        image, mask = self._image(image_path), read_array(mask_path)
+        image, mask = read_channels_first(image_path, self._axes), read_mask(mask_path, self._axes)
         if image.shape[1:] != mask.shape:
             raise TrainingDataError(
                 f"{image_path} has the size {image.shape[1:]}, its mask {mask_path} has "
@@ -95,8 +95,7 @@ class ImageFolder:
                 f"{image_path} has {len(image)} channels, {self.pairs[0][0]} has {self.channels}; "
                 "all images must have the same number."
             )
-        labels = separated_nuclei(mask) if self.instances else mask.astype(np.int64)
-        return image, labels
+        return image, separated_nuclei(mask) if self.instances else mask
 
     def prepare(self, workers: int, progress: Progress | None, cancel: Cancel | None) -> None:
         """Nothing: images are read when they are asked for."""
@@ -137,74 +136,56 @@ class ImageFolder:
             )
         return tuple(f"class {index}" for index in range(highest + 1))
 
-    def _highest(self, path: Path) -> int:
-        """Largest value in a mask other than `IGNORE`."""
-        mask = read_array(path)
-        if not np.issubdtype(mask.dtype, np.integer) and mask.dtype != np.bool_:
-            raise TrainingDataError(f"{path} holds {mask.dtype} values; a mask has whole numbers.")
-        if mask.ndim != 2 and not (self._axes and mask.ndim == len(self._axes.replace("C", ""))):
-            raise TrainingDataError(
-                f"{path} has the shape {mask.shape}; a mask has one value per pixel. Save it "
-                "without colours."
-            )
-        return int(mask.max(initial=0, where=(mask != IGNORE)))
+    def _range(self, path: Path) -> tuple[int, int]:
+        """Smallest and largest value in a mask other than `IGNORE`."""
+        mask = read_mask(path, self._axes)
+        values = mask[mask != IGNORE]
+        return (int(values.min()), int(values.max())) if values.size else (0, 0)
 
-    def _require_classes(self, path: Path) -> None:
-        mask = read_array(path)
-        wrong = mask[(mask != IGNORE) & ((mask < 0) | (mask >= len(self.classes)))]
-        if wrong.size:
+    def _require_classes(self, path: Path, lowest: int, highest: int) -> None:
+        if lowest < 0 or highest >= len(self.classes):
             raise TrainingDataError(
-                f"{path} holds the value {wrong.flat[0]}, but there are {len(self.classes)} "
-                f"classes (0 to {len(self.classes) - 1}; 255 means ignore)."
+                f"{path} holds the value {lowest if lowest < 0 else highest}, but there are "
+                f"{len(self.classes)} classes (0 to {len(self.classes) - 1}; 255 means ignore)."
             )
 
-    def _image(self, path: Path) -> NDArray[np.float32]:
-        """Image (channels, *spatial)."""
-        return channels_first(read_array(path), self._axes, path)
 
-
-def read_array(path: Path) -> NDArray[Any]:
-    """Array of an image file as it is stored.
+def read_channels_first(path: Path, axes: str | None = None) -> NDArray[np.float32]:
+    """Image of a file as (channels, *spatial) float32.
 
     Raises
     ------
     TrainingDataError
-        If the file can't be read.
+        If the file can't be read, or its axes can't be told.
     """
     try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            import tifffile
-
-            return np.asarray(tifffile.imread(path))
-        from skimage.io import imread
-
-        return np.asarray(imread(path))
-    except Exception as error:  # each format's reader has errors of its own
-        raise TrainingDataError(f"{path} can't be read as an image: {error}") from error
+        image = read_image(path, axes)
+    except ImageError as error:
+        raise TrainingDataError(str(error)) from error
+    array = image.array
+    array = np.moveaxis(array, image.axes.index("C"), 0) if "C" in image.axes else array[None]
+    return np.ascontiguousarray(array, np.float32)
 
 
-def channels_first(array: NDArray[Any], axes: str | None, path: Path) -> NDArray[np.float32]:
-    """Array as (channels, *spatial) float32.
+def read_mask(path: Path, axes: str | None = None) -> NDArray[np.int64]:
+    """Whole numbers of a mask file, (*spatial).
+
+    Parameters
+    ----------
+    path
+        An image file.
+    axes
+        Axes of the image that the mask belongs to, where they were given.
 
     Raises
     ------
     TrainingDataError
-        If the axes don't fit the array or can't be guessed.
+        If the file can't be read or is no mask.
     """
-    if axes is None:
-        if array.ndim == 3 and array.shape[-1] in (3, 4):
-            array, axes = array[..., :3], "YXC"
-        elif array.ndim == 2:
-            axes = "YX"
-        else:
-            raise TrainingDataError(
-                f"{path} has the shape {array.shape}, whose axes can't be guessed; give axes "
-                'such as "CYX" or "ZYX".'
-            )
-    if len(axes) != array.ndim:
-        raise TrainingDataError(f"{path} has the shape {array.shape}, which doesn't fit {axes}.")
-    array = np.moveaxis(array, axes.index("C"), 0) if "C" in axes else array[None]
-    return np.ascontiguousarray(array, np.float32)
+    try:
+        return read_labels(path, None if axes is None else axes.replace("C", ""))
+    except ImageError as error:
+        raise TrainingDataError(str(error)) from error
 
 
 def default_colours(classes: Sequence[str]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def separated_nuclei(instances: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     wide = instances.astype(np.int64)
     outside = wide == 0
     highest = maximum_filter(wide, size=3)
-    lowest = minimum_filter(np.where(outside, np.iinfo(np.int64).max, wide), size=3)
+    lowest = minimum_filter(np.where(outside, wide.max() + 1, wide), size=3)
     labels: NDArray[np.int64] = (~outside & (highest == lowest)).astype(np.int64)
     return labels
 

@@ -37,7 +37,9 @@ class SegmentationLoss(nn.Module):
         self, class_weights: Sequence[float] | None, gap_weight: float = 0.0, gap_width: int = 5
     ):
         super().__init__()
-        weights = None if class_weights is None else torch.tensor(class_weights)
+        weights = (
+            None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        )
         self.register_buffer("class_weights", weights)
         self.gap_weight = gap_weight
         self.gap_width = gap_width | 1  # a centred window is odd
@@ -68,10 +70,12 @@ def narrow_gaps(labels: torch.Tensor, width: int) -> torch.Tensor:
     width
         Odd number of pixels.
     """
-    pool = _POOL[labels.ndim - 1]
+    pool, half = _POOL[labels.ndim - 1], width // 2
     foreground = ((labels != 0) & (labels != IGNORE)).float()[:, None]
-    dilated = pool(foreground, width, stride=1, padding=width // 2)
-    closed = -pool(-dilated, width, stride=1, padding=width // 2)
+    dilated = pool(foreground, width, stride=1, padding=half)
+    # What lies outside of the image is background: its border is no other side of a gap.
+    framed = functional.pad(dilated, (half,) * (2 * (labels.ndim - 1)))
+    closed = -pool(-framed, width, stride=1)
     return (closed[:, 0] > 0) & (labels == 0)
 
 

@@ -237,10 +237,11 @@ class Training:
 
     def words(self) -> str:
         """The latest loss and score, for a progress bar."""
-        loss = f"loss {self._losses[-1]:.3f}" if self._losses else "loss –"
         if not self.history:
-            return loss
-        return f"{loss}, mean IoU {self.history[-1]['mean_iou']:.3f} (best {self._best_score:.3f})"
+            return f"loss {self._losses[-1]:.3f}" if self._losses else "starting"
+        latest = self.history[-1]
+        loss = self._losses[-1] if self._losses else latest["loss"]
+        return f"loss {loss:.3f}, mean IoU {latest['mean_iou']:.3f} (best {self._best_score:.3f})"
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` makes this training again."""

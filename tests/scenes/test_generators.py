@@ -60,9 +60,8 @@ def test_instances_are_counted_without_gaps_and_each_has_one_class(scene):
 
 
 def test_seeds_for_training_validation_and_test_never_meet():
-    ranges = (TRAIN_SEEDS, VALIDATION_SEEDS, TEST_SEEDS)
-    for first, second in zip(ranges, ranges[1:], strict=False):
-        assert first.stop <= second.start
+    assert TRAIN_SEEDS.stop <= VALIDATION_SEEDS.start
+    assert VALIDATION_SEEDS.stop <= TEST_SEEDS.start
 
 
 def test_an_unknown_kind_is_refused_and_told_which_there_are():

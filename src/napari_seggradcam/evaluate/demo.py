@@ -77,7 +77,7 @@ class StreetsReport:
         Mean intersection over union of the network, and of a random forest on colour and
         position; pixels of all scenes counted together.
     iou, forest_iou : dict
-        The same for every class by name.
+        The same for every class that occurs, by name.
     """
 
     scenes: int
@@ -132,7 +132,12 @@ class DemoReport:
         return asdict(self)
 
 
-def evaluate_demo_networks(progress: Progress | None = None) -> DemoReport:
+def evaluate_demo_networks(
+    progress: Progress | None = None,
+    *,
+    scenes: int = TEST_SCENES,
+    forest_scenes: int = FOREST_SCENES,
+) -> DemoReport:
     """Measure both demo networks and their baselines.
 
     Takes about two minutes on two processor cores.
@@ -141,6 +146,8 @@ def evaluate_demo_networks(progress: Progress | None = None) -> DemoReport:
     ----------
     progress : callable, optional
         Called as ``progress(done, total, what)``.
+    scenes, forest_scenes : int
+        As for `evaluate_streets`.
 
     Returns
     -------
@@ -154,7 +161,7 @@ def evaluate_demo_networks(progress: Progress | None = None) -> DemoReport:
     NetworkFileError
         If a demo network is missing.
     """
-    total = 1 + FOREST_SCENES + TEST_SCENES
+    total = 1 + forest_scenes + scenes
     tell = progress or _silent
     tell(0, total, "nuclei: the part never trained on")
     nuclei_report = evaluate_nuclei(DATA / "nuclei.safetensors")
@@ -162,7 +169,12 @@ def evaluate_demo_networks(progress: Progress | None = None) -> DemoReport:
     def tell_streets(done: int, what: str) -> None:
         tell(1 + done, total, what)
 
-    streets_report = evaluate_streets(DATA / "streets.safetensors", tell=tell_streets)
+    streets_report = evaluate_streets(
+        DATA / "streets.safetensors",
+        scenes=scenes,
+        forest_scenes=forest_scenes,
+        tell=tell_streets,
+    )
     return DemoReport(nuclei_report, streets_report)
 
 
@@ -261,7 +273,8 @@ def _segment(network: Network, scene: Scene) -> npt.NDArray[np.intp]:
 
 def _by_name(counts: npt.NDArray[np.int64]) -> dict[str, float]:
     values = intersection_over_union(counts)
-    return {name: float(value) for name, value in zip(streets.CLASSES, values, strict=True)}
+    named = zip(streets.CLASSES, values, strict=True)
+    return {name: float(value) for name, value in named if not np.isnan(value)}
 
 
 def _nuclei_rows(report: NucleiReport) -> list[Row]:

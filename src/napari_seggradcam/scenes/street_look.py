@@ -15,7 +15,7 @@ import numpy as np
 from napari_seggradcam.scenes.arrays import Floats
 
 WEATHERS = ("clear", "cloudy", "overcast", "evening", "night")
-_WEATHER_SHARES = (0.38, 0.29, 0.18, 0.11, 0.04)
+_WEATHER_SHARES = (0.42, 0.32, 0.16, 0.08, 0.02)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     pool += [_grey(rng, 0.12, 0.9, 0.04) for _ in range(2)]
     # Things take over the colours of road, leaves and sky: camouflage is common in streets.
     pool += [road * float(rng.uniform(0.8, 1.3))]
-    pool += [leaves * 1.1 if rng.random() < 0.5 else 0.5 * (zenith + skyline)]
+    pool += [leaves * 1.1 if rng.random() < 0.4 else 0.5 * (zenith + skyline)]
     flat = {"clear": 0.42, "cloudy": 0.55, "overcast": 0.85, "evening": 0.55, "night": 0.85}
     exposure = {"night": 0.58, "evening": 0.8}.get(weather, 1.0) * float(rng.uniform(0.82, 1.15))
     warm = {"evening": 0.14, "night": -0.08}.get(weather, 0.0) + float(rng.normal(0, 0.035))
@@ -127,9 +127,9 @@ def _sky_colours(rng: np.random.Generator, weather: str) -> tuple[Floats, Floats
 
 def _leaf_colour(rng: np.random.Generator) -> Floats:
     kind = rng.random()
-    if kind < 0.78:
+    if kind < 0.88:
         return _hsv(rng.uniform(0.2, 0.37), rng.uniform(0.32, 0.7), rng.uniform(0.3, 0.6))
-    if kind < 0.93:  # autumn
+    if kind < 0.96:  # autumn
         return _hsv(rng.uniform(0.02, 0.15), rng.uniform(0.4, 0.75), rng.uniform(0.4, 0.7))
     return _hsv(rng.uniform(0.38, 0.55), rng.uniform(0.15, 0.4), rng.uniform(0.3, 0.6))
 

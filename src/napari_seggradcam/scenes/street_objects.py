@@ -1,4 +1,4 @@
-"""Traffic lights, signs, boards, lamp posts and bollards: the class object."""
+"""Traffic lights, signs, boards and lamp posts: the class object."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from napari_seggradcam.scenes.street_camera import Camera
 from napari_seggradcam.scenes.street_canvas import OBJECT, Canvas
 from napari_seggradcam.scenes.street_look import Look
 
-KINDS = ("traffic light", "round sign", "triangle", "board", "hoarding", "lamp post", "bollards")
-_SHARES = (0.26, 0.19, 0.1, 0.22, 0.06, 0.12, 0.05)
+KINDS = ("traffic light", "round sign", "triangle", "board", "lamp post")
+_SHARES = (0.3, 0.23, 0.14, 0.23, 0.1)
 _SIGNAL = np.array([[0.95, 0.16, 0.1], [0.98, 0.72, 0.1], [0.2, 0.9, 0.45]], np.float32)
+_TRAFFIC_COLOURS = np.array(
+    [[0.8, 0.1, 0.1], [0.08, 0.25, 0.65], [0.05, 0.4, 0.25], [0.95, 0.75, 0.1]], np.float32
+)
 _WHITE = np.array([0.93, 0.93, 0.92], np.float32)
 
 
@@ -30,8 +33,8 @@ def paint_object(
     z: float,
 ) -> None:
     """Paint one object that stands at (x, z)."""
-    height = {"lamp post": 6.5, "hoarding": 5.2, "board": 4.4, "traffic light": 4.2}.get(kind, 3.6)
-    half = {"hoarding": 2.4, "board": 1.7, "lamp post": 1.8, "bollards": 2.6}.get(kind, 0.8)
+    height = {"lamp post": 6.5, "board": 4.4, "traffic light": 4.2}.get(kind, 3.6)
+    half = {"board": 1.7, "lamp post": 1.8}.get(kind, 0.8)
     window = camera.window([(x - half, 0, z), (x + half, height, z)])
     if window is None:
         return
@@ -96,11 +99,11 @@ class _Stand:
 
 def _traffic_light(stand: _Stand, rng: np.random.Generator) -> None:
     base = float(rng.uniform(2.1, 2.8))
-    stand.bar(0, (0, base + 1.3), 0.13)
+    stand.bar(0, (0, base + 1.3), 0.15)
     housing = np.array([0.1, 0.11, 0.11], np.float32) * float(rng.uniform(0.6, 2.2))
     backing = _WHITE if rng.random() < 0.3 else housing
-    stand.box((-0.36, 0.36), (base - 0.06, base + 1.36), backing)
-    stand.box((-0.3, 0.3), (base, base + 1.3), housing)
+    stand.box((-0.42, 0.42), (base - 0.08, base + 1.38), backing)
+    stand.box((-0.34, 0.34), (base, base + 1.3), housing)
     lit = int(rng.integers(3))
     for place in range(3):
         lamp = stand.disc((0, base + 1.08 - 0.43 * place), 0.18)
@@ -108,9 +111,9 @@ def _traffic_light(stand: _Stand, rng: np.random.Generator) -> None:
 
 
 def _round_sign(stand: _Stand, rng: np.random.Generator) -> None:
-    y, radius = float(rng.uniform(2.2, 2.8)), float(rng.uniform(0.45, 0.6))
-    stand.bar(0, (0, y), 0.12)
-    rim = _sign_colour(rng, stand.look)
+    y, radius = float(rng.uniform(2.2, 2.8)), float(rng.uniform(0.5, 0.65))
+    stand.bar(0, (0, y), 0.14)
+    rim = _sign_colour(rng)
     stand.fill(stand.disc((0, y), radius), rim)
     inner = _WHITE if rng.random() < 0.6 else stand.look.pick(rng)
     stand.fill(stand.disc((0, y), 0.74 * radius), inner)
@@ -118,9 +121,9 @@ def _round_sign(stand: _Stand, rng: np.random.Generator) -> None:
 
 
 def _triangle(stand: _Stand, rng: np.random.Generator) -> None:
-    base, side = float(rng.uniform(1.9, 2.3)), float(rng.uniform(0.55, 0.68))
-    stand.bar(0, (0, base + 0.4), 0.12)
-    rim = _sign_colour(rng, stand.look)
+    base, side = float(rng.uniform(1.9, 2.3)), float(rng.uniform(0.6, 0.75))
+    stand.bar(0, (0, base + 0.4), 0.14)
+    rim = _sign_colour(rng)
     for shrink, colour in ((1.0, rim), (0.66, _WHITE)):
         middle = base + 0.36 * side * 1.7
         up = (stand.up - middle) / (side * 1.7 * shrink) + 0.36
@@ -132,8 +135,8 @@ def _board(stand: _Stand, rng: np.random.Generator) -> None:
     half, base = float(rng.uniform(0.8, 1.5)), float(rng.uniform(1.9, 2.6))
     high = base + float(rng.uniform(0.9, 1.5))
     for x in (-0.6 * half, 0.6 * half):
-        stand.bar(x, (0, base), 0.12)
-    colour = _sign_colour(rng, stand.look)
+        stand.bar(x, (0, base), 0.14)
+    colour = _sign_colour(rng)
     stand.box((-half, half), (base, high), _WHITE)
     stand.box((-half + 0.09, half - 0.09), (base + 0.09, high - 0.09), colour)
     text = np.where(colour.mean() > 0.6, 0.1, 0.92).astype(np.float32) * np.ones(3, np.float32)
@@ -141,23 +144,6 @@ def _board(stand: _Stand, rng: np.random.Generator) -> None:
         end = float(rng.uniform(-0.1, 0.75)) * half
         stand.box((-0.78 * half, end), (float(y), float(y) + 0.13), text)
     stand.fill(stand.disc((0.68 * half, 0.5 * (base + high)), 0.14), text)
-
-
-def _hoarding(stand: _Stand, rng: np.random.Generator) -> None:
-    half, base = float(rng.uniform(1.5, 2.2)), float(rng.uniform(1.2, 2.0))
-    high = base + float(rng.uniform(1.8, 2.6))
-    for x in (-0.7 * half, 0.7 * half):
-        stand.bar(x, (0, base), 0.12)
-    stand.box((-half, half), (base, high), stand.pole * 0.7)
-    stand.box((-half + 0.13, half - 0.13), (base + 0.13, high - 0.13), stand.look.pick(rng))
-    inside = (np.abs(stand.across) < half - 0.13) & (stand.up > base + 0.13)
-    inside = inside & (stand.up < high - 0.13)
-    for _ in range(3):
-        where = float(rng.uniform(-half, half)), float(rng.uniform(base, high))
-        blot = stand.disc(where, float(rng.uniform(0.4, 0.9)))
-        stand.fill(blot & inside, stand.look.pick(rng))
-    y = float(rng.uniform(base + 0.3, high - 0.5))
-    stand.box((-0.7 * half, 0.5 * half), (y, y + 0.2), _WHITE)
 
 
 def _lamp_post(stand: _Stand, rng: np.random.Generator) -> None:
@@ -171,19 +157,9 @@ def _lamp_post(stand: _Stand, rng: np.random.Generator) -> None:
     stand.fill(lamp, bulb, glow=0.95 * lit)
 
 
-def _bollards(stand: _Stand, rng: np.random.Generator) -> None:
-    band = _sign_colour(rng, stand.look)
-    for x in (-2.2, -0.75, 0.75, 2.2):
-        stand.bar(x, (0, 1.0), 0.17)
-        stand.box((x - 0.17, x + 0.17), (0.72, 0.9), band)
-
-
-def _sign_colour(rng: np.random.Generator, look: Look) -> Floats:
-    """Return a traffic colour, or one of the scene's pool."""
-    if rng.random() < 0.25:
-        return look.pick(rng)
-    traffic = ([0.8, 0.1, 0.1], [0.08, 0.25, 0.65], [0.05, 0.4, 0.25], [0.95, 0.75, 0.1])
-    return np.array(traffic[int(rng.integers(len(traffic)))], np.float32)
+def _sign_colour(rng: np.random.Generator) -> Floats:
+    colour: Floats = _TRAFFIC_COLOURS[int(rng.integers(len(_TRAFFIC_COLOURS)))]
+    return colour
 
 
 _DRAW = {
@@ -191,7 +167,5 @@ _DRAW = {
     "round sign": _round_sign,
     "triangle": _triangle,
     "board": _board,
-    "hoarding": _hoarding,
     "lamp post": _lamp_post,
-    "bollards": _bollards,
 }

@@ -25,7 +25,7 @@ def photograph(canvas: Canvas, look: Look, rng: np.random.Generator) -> npt.NDAr
     else:
         rgb *= look.exposure * look.tint
     rgb = _blurred(rgb, float(rng.uniform(0.06, 0.22)))
-    rgb += rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(0.004, 0.016))
+    rgb += rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(0.004, 0.014))
     pixels: npt.NDArray[np.uint8] = np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8)
     return pixels
 

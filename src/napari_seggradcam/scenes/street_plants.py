@@ -15,7 +15,7 @@ SHAPES = ("round", "cone", "column", "bush")
 
 def leaf_colour(rng: np.random.Generator, look: Look) -> Floats:
     """Return the colour of one plant: the scene's leaves, changed, at times quite different."""
-    if rng.random() < 0.08:
+    if rng.random() < 0.05:
         return (0.6 * look.pick(rng) + 0.1).astype(np.float32)
     shift = rng.normal(0, 0.05, 3)
     return np.clip(look.leaves * rng.uniform(0.7, 1.3) + shift, 0.05, 0.85).astype(np.float32)

@@ -114,7 +114,7 @@ class Population:
         """Place people in small groups, mostly on the pavements, some on the road."""
         street, rng = self._street, self._rng
         for _ in range(int(rng.integers(3, 7))):
-            z = float(np.exp(rng.uniform(np.log(3.4), np.log(9))))
+            z = float(np.exp(rng.uniform(np.log(3.2), np.log(7.5))))
             if rng.random() < 0.75:
                 off = street.road + float(rng.uniform(0.3, 0.9)) * street.pavement
                 x = street.middle + float(rng.choice([-1, 1])) * off
@@ -130,7 +130,7 @@ class Population:
         """Place signs, lights and boards along the kerbs."""
         rng = self._rng
         for _ in range(int(rng.integers(2, 7))):
-            z = float(np.exp(rng.uniform(np.log(4.5), np.log(11))))
+            z = float(np.exp(rng.uniform(np.log(4.2), np.log(9.5))))
             off = self._street.road + float(rng.uniform(0.3, 0.8))
             x = self._street.middle + float(rng.choice([-1, 1])) * off
             kind = draw_kind(rng)

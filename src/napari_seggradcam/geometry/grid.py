@@ -11,7 +11,7 @@ from .units import PIXEL, unit_ratio
 Floats = NDArray[np.float64]
 
 SAME_PLACE = 1e-6
-"""Grids whose corners lie closer than this (in pixels) count as one grid."""
+"""Points closer than this (in pixels) are one point: what rounding does is smaller."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class Grid:
         return Grid(tuple(shape), self.affine @ step, self.units, self.axis_labels)
 
     def matches(self, other: "Grid") -> bool:
-        """Whether both have one shape and all corners within 1e-6 pixels."""
+        """Whether both have one shape and all corners within `SAME_PLACE`."""
         if self.shape != other.shape:
             return False
         corners = np.array(np.meshgrid(*[(0, max(s - 1, 1)) for s in self.shape]))
@@ -143,3 +143,18 @@ def pixels_between(source: Grid, target: Grid) -> PixelMap:
     move = carry @ source.offset
     move[-shared:] -= target.offset[-shared:]
     return PixelMap(inverse @ carry @ source.linear, inverse @ move)
+
+
+def nearest_pixels(points: ArrayLike, slack: float = SAME_PLACE) -> NDArray[np.intp]:
+    """Index of the pixel that contains each point.
+
+    Parameters
+    ----------
+    points : array-like
+        Pixel coordinates.
+    slack : float, optional
+        A point halfway between two pixels belongs to the one with the higher
+        index; this far (in pixels) before halfway counts as halfway.
+    """
+    nearest: NDArray[np.intp] = np.floor(np.asarray(points) + 0.5 + slack).astype(np.intp)
+    return nearest

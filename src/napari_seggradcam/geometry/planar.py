@@ -9,14 +9,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from .grid import nearest_pixels
+
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-ON_BOUNDARY = 1.5e-6
-"""A pixel centre this close to an edge lies on it.
+ON_BOUNDARY = 1e-3
+"""A pixel centre this close (in pixels) to an edge lies on it.
 
-Vertices are multiples of 1e-6 pixels; a tolerance between two multiples keeps
-the comparison away from equality.
+napari keeps the vertices of Shapes in single precision, which on its way
+through transforms moves an edge by up to 1e-4 pixels in images of thousands of
+pixels. The tolerance is far above that, and below the smallest distance that
+an edge between whole pixels can have from a pixel centre beside it.
 """
 
 
@@ -86,7 +90,7 @@ def path_mask(vertices: Floats, width: float, extent: tuple[int, ...]) -> Mask:
         nearest = start + np.clip(along, 0, 1)[..., None] * step
         distance = np.linalg.norm(points - nearest, axis=-1)
         mask[window] |= distance <= width / 2 + ON_BOUNDARY
-    holds = np.floor(vertices + 0.5).astype(np.intp)
+    holds = nearest_pixels(vertices, ON_BOUNDARY)
     holds = holds[((holds >= 0) & (holds < extent)).all(axis=1)]
     mask[tuple(holds.T)] = True
     return mask

@@ -1,7 +1,7 @@
 """Shapes and points as masks on a grid of pixels.
 
 One rule for all: a pixel belongs to a filled shape if its centre lies inside
-or on the boundary. Coordinates are rounded to 1e-6 pixels first, so that
+or on the boundary. On the boundary means within 1e-3 pixels of it, so that
 rounding on the way through transforms can't move a pixel that lies exactly on
 a boundary in or out. Where a polygon crosses itself, the even-odd rule says
 what is inside. A path or line is the band of pixels whose centres are no
@@ -15,13 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .grid import Grid, pixels_between
-from .planar import Mask, ellipse_mask, path_mask, polygon_mask
+from .grid import Grid, nearest_pixels, pixels_between
+from .planar import ON_BOUNDARY, Mask, ellipse_mask, path_mask, polygon_mask
 
 Kind = Literal["polygon", "rectangle", "ellipse", "path", "line"]
-
-DECIMALS = 6
-"""Coordinates are rounded to this many decimals of a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +82,7 @@ def rasterise(shapes: Iterable[Shape], extent: Sequence[int]) -> Mask:
     """
     mask = np.zeros(tuple(extent), dtype=bool)
     for shape in shapes:
-        vertices = np.asarray(shape.vertices, dtype=np.float64).round(DECIMALS)
+        vertices = np.asarray(shape.vertices, dtype=np.float64)
         if len(vertices) == 0:
             continue
         mask |= _in_its_plane(shape, vertices, mask.shape[-vertices.shape[1] :])
@@ -103,24 +100,22 @@ def mark_points(points: ArrayLike, extent: Sequence[int]) -> Mask:
     extent : sequence of int
         Number of pixels per axis.
     """
-    mask = np.zeros(tuple(extent), dtype=bool)
-    indices = nearest_pixels(points).reshape(-1, mask.ndim)
+    return _mark(nearest_pixels(points), tuple(extent))
+
+
+def _mark(pixels: NDArray[np.intp], extent: tuple[int, ...]) -> Mask:
+    """Mask of pixels that are given by their indices."""
+    mask = np.zeros(extent, dtype=bool)
+    indices = pixels.reshape(-1, len(extent))
     inside = ((indices >= 0) & (indices < mask.shape)).all(axis=1)
     mask[tuple(indices[inside].T)] = True
     return mask
 
 
-def nearest_pixels(points: ArrayLike) -> NDArray[np.intp]:
-    """Index of the pixel that contains each point; halfway belongs to the higher index."""
-    rounded = np.asarray(points, dtype=np.float64).round(DECIMALS)
-    nearest: NDArray[np.intp] = np.floor(rounded + 0.5).astype(np.intp)
-    return nearest
-
-
 def _fill(shape: Shape, vertices: NDArray[np.float64], extent: tuple[int, ...]) -> Mask:
     """Mask of a shape in two dimensions."""
     if shape.kind in ("path", "line"):
-        return path_mask(vertices, max(round(shape.edge_width, DECIMALS), 1.0), extent)
+        return path_mask(vertices, max(shape.edge_width, 1.0), extent)
     if shape.kind == "ellipse":
         return ellipse_mask(vertices, extent)
     return polygon_mask(vertices, extent)
@@ -149,7 +144,7 @@ def _in_its_plane(shape: Shape, vertices: NDArray[np.float64], extent: tuple[int
     points = np.empty((len(rows), ndim))
     points[:, first], points[:, second] = rows, columns
     points[:, others] = centre[others] + along @ slopes
-    return mark_points(points, extent)
+    return _mark(nearest_pixels(points, ON_BOUNDARY), extent)
 
 
 def _flattest_axes(vertices: NDArray[np.float64]) -> tuple[int, int]:
@@ -159,14 +154,14 @@ def _flattest_axes(vertices: NDArray[np.float64]) -> tuple[int, int]:
     """
     ndim = vertices.shape[1]
     sizes, directions = np.linalg.svd(vertices, full_matrices=False)[1:]
-    directions = directions[sizes > 10.0**-DECIMALS][:2]
+    directions = directions[sizes > ON_BOUNDARY][:2]
     if len(directions) == 0:
         return ndim - 2, ndim - 1
     if len(directions) == 1:
-        steepness = np.round(np.abs(directions[0]), DECIMALS)
+        steepness = np.abs(directions[0]).round(3)
         along = max(range(ndim), key=lambda axis: (steepness[axis], axis))
         beside = ndim - 2 if along == ndim - 1 else ndim - 1
         return min(along, beside), max(along, beside)
     pairs = [(i, j) for i in range(ndim) for j in range(i + 1, ndim)]
-    areas = [round(abs(float(np.linalg.det(directions[:, pair]))), DECIMALS) for pair in pairs]
+    areas = [round(abs(float(np.linalg.det(directions[:, pair]))), 3) for pair in pairs]
     return pairs[max(range(len(pairs)), key=lambda k: (areas[k], k))]

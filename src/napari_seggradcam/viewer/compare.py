@@ -183,7 +183,10 @@ class Compare:
         for layer in own_layers(self._viewer, "heatmap"):
             layer.visible = False
         self._stack_layer = stack.layer(self._viewer.dims, settings)
-        self._insert(len(self._viewer.layers), self._stack_layer)
+        index = len(self._viewer.layers)
+        for outline in own_layers(self._viewer, "region"):
+            index = min(index, self._viewer.layers.index(outline))
+        self._insert(index, self._stack_layer)
         self._viewer.dims.set_current_step(0, 0)
         self._viewer.dims.events.current_step.connect(self._on_step)
         self._on_step()

@@ -13,7 +13,7 @@ from napari.components import Dims
 from napari.layers import Image, Layer, Points
 from numpy.typing import NDArray
 
-from ..geometry.rasterise import nearest_pixels
+from ..geometry.grid import nearest_pixels
 from .cells import outline_layer, shown_image, spread_image
 from .heatmaps import ResultSettings, colour_scale
 from .inputs import ImageInput

@@ -9,8 +9,7 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from ..errors import ShapeError
-from ..geometry.grid import Grid
-from ..geometry.rasterise import nearest_pixels
+from ..geometry.grid import Grid, nearest_pixels
 from ..geometry.units import unit_ratio
 from .placement import layer_grid, transform_of
 

@@ -13,8 +13,8 @@ from napari.layers import Image, Labels, Layer, Points, Shapes
 from numpy.typing import NDArray
 
 from ..errors import RegionError
-from ..geometry.grid import pixels_between
-from ..geometry.rasterise import Kind, Shape, mark_points, nearest_pixels, rasterise
+from ..geometry.grid import nearest_pixels, pixels_between
+from ..geometry.rasterise import Kind, Shape, mark_points, rasterise
 from ..geometry.resample import labels_on_grid
 from .inputs import InputPlan
 from .placement import last_axes, layer_grid, transform_of

@@ -32,6 +32,9 @@ def _layers(name: str) -> list[LayerData]:
         }
     }
     image = {"name": name, "metadata": metadata, "rgb": sample.axes == "YXC"}
+    if not image["rgb"]:
+        # A few very bright pixels would leave the rest of the image dark.
+        image["contrast_limits"] = tuple(np.percentile(sample.image, (1.0, 99.5)))
     region = {"name": f"{name} · region", "metadata": metadata, "opacity": 0.5}
     return [
         (sample.image, image, "image"),

@@ -61,5 +61,7 @@ def _try_qt() -> str | None:
     if done.returncode == 0:
         return None
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    telling = [line for line in said if "xcb" in line or "Error" in line or "display" in line]
-    return (telling or said or [f"exit status {done.returncode}"])[-1].rstrip(".")
+    # Qt's first complaint is the cause; an exception of Python stands in the last line.
+    by_qt = [line for line in said if "qt.qpa" in line]
+    told = (by_qt[:1] or said[-1:] or [f"exit status {done.returncode}"])[0]
+    return told.rstrip(".")

@@ -63,10 +63,11 @@ class Clicks:
     Parameters
     ----------
     dock : napari_seggradcam.widgets.dock.SegGradCamWidget
+        Kept as attribute of the same name.
     """
 
     def __init__(self, dock: Any) -> None:
-        self._dock = dock
+        self.dock = dock
         self._answered = False
         self._clicking = False
         self._left: list[Callable[[], bool]] = [self._predict, self._run, self._side_by_side]
@@ -83,8 +84,8 @@ class Clicks:
 
     @property
     def done(self) -> bool:
-        """Whether everything was clicked."""
-        return not self._left
+        """Whether everything was clicked and the heatmaps stand side by side."""
+        return not self._left and not self.dock.compare_control.building
 
     def _go_on(self) -> None:
         # A click makes the dock change, which calls this again: one step at a time.
@@ -100,18 +101,18 @@ class Clicks:
         self._go_on()
 
     def _predict(self) -> bool:
-        if self._dock.run_control.reason:
+        if self.dock.run_control.reason:
             return False
-        self._dock.network.predict_button.click()
+        self.dock.network.predict_button.click()
         return True
 
     def _run(self) -> bool:
-        if self._dock.run_control.reason or self._dock.prediction_control.running:
+        if self.dock.run_control.reason or self.dock.prediction_control.running:
             return False
-        self._dock.run.button.click()
+        self.dock.run.button.click()
         return True
 
     def _side_by_side(self) -> bool:
         if self._answered:
-            self._dock.compare.modes["grid"].click()
+            self.dock.compare.modes["grid"].click()
         return self._answered

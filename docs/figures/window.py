@@ -48,7 +48,7 @@ def main(path: Path) -> None:
     viewer.window.resize(*SIZE)
     settle()
     clicks = open_demo(viewer, "nuclei")
-    wait_until(lambda: clicks.done and viewer.canvas.grid.enabled, "The demo")
+    wait_until(lambda: clicks.done, "The demo")
     settle()
     viewer.reset_view()
     settle()

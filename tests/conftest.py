@@ -21,21 +21,21 @@ settings.register_profile("seggradcam", deadline=None, derandomize=bool(os.envir
 settings.load_profile("seggradcam")
 
 _WINDOW_TESTS = Path(__file__).parent / "gui"
-
-
-def _screen_available() -> bool:
-    if sys.platform != "linux":
-        return True
-    return bool(os.environ.get("DISPLAY")) or shutil.which("Xvfb") is not None
+_HAS_SCREEN = (
+    sys.platform != "linux" or bool(os.environ.get("DISPLAY")) or shutil.which("Xvfb") is not None
+)
+if not _HAS_SCREEN:
+    # Enough for widgets on their own; without it Qt would abort all of pytest.
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that open a window; without a screen Qt would abort all of pytest."""
+    """Mark the tests that open napari's window, which needs OpenGL and so a screen."""
     no_screen = pytest.mark.skip(reason="no screen: run scripts/install-display-libraries")
     for item in items:
         if _WINDOW_TESTS in item.path.parents:
             item.add_marker(pytest.mark.gui)
-            if not _screen_available():
+            if not _HAS_SCREEN:
                 item.add_marker(no_screen)
 
 

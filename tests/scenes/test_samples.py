@@ -47,6 +47,14 @@ def test_the_street_was_never_trained_on():
 def test_the_default_of_streets_is_a_vehicle():
     sample = open_sample("streets")
     assert {sample.classes[value] for value in sample.labels[sample.region]} == {"vehicle"}
+    inner = np.zeros_like(sample.region)
+    inner[1:-1, 1:-1] = True
+    assert not (sample.region & ~inner).any()
+
+
+def test_the_street_shows_every_class():
+    sample = open_sample("streets")
+    assert np.unique(sample.labels).size == len(sample.classes)
 
 
 def test_the_real_image_has_its_125_nuclei():

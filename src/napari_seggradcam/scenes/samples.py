@@ -21,7 +21,8 @@ NAMES = ("nuclei", "streets")
 DATA = Path(__file__).parent / "data"
 # A nucleus of ordinary brightness that stands alone, well inside the part never trained on.
 _NUCLEUS = 166
-_STREET_SEED = TEST_SEEDS[7]
+# A scene in which all seven classes are easily seen.
+_STREET_SEED = TEST_SEEDS[1]
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,10 @@ def _streets(label: int | None) -> Sample:
 
 
 def _most_visible(instances: npt.NDArray[np.int32], labels: npt.NDArray[np.uint8]) -> int:
-    """Return the vehicle with the most visible pixels."""
-    vehicle = streets.CLASSES.index("vehicle")
-    sizes = np.bincount(instances[labels == vehicle], minlength=2)
-    sizes[0] = 0
+    """Return the largest vehicle that the picture's border does not cut."""
+    sizes = np.bincount(instances[labels == streets.CLASSES.index("vehicle")])
+    for edge in (instances[0], instances[-1], instances[:, 0], instances[:, -1]):
+        sizes[edge[edge < len(sizes)]] = 0
     return int(sizes.argmax())
 
 

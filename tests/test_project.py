@@ -1,5 +1,6 @@
 """The package as it is installed: version, names, manifest, licence."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -84,6 +85,25 @@ def test_the_base_brings_no_qt() -> None:
     }
     assert not names & {"pyqt5", "pyqt6", "pyside6", "torchvision"}
     assert not any(requirement.startswith("napari[") for requirement in PROJECT["dependencies"])
+
+
+def test_every_import_is_a_dependency() -> None:
+    imported = {name for path in PACKAGE.rglob("*.py") for name in _third_party(path)}
+    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    asked = {_normal(re.split(r"[\[<>=]", line)[0]) for line in PROJECT["dependencies"] + extras}
+    names = {"skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    assert {_normal(names.get(name, name)) for name in imported} <= asked
+
+
+def _third_party(path: Path) -> set[str]:
+    """Top-level names of all packages that a module imports, also inside functions."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            modules.add(node.module)
+    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
 
 
 def test_constraints_name_every_direct_dependency() -> None:

@@ -63,22 +63,28 @@ def channels_first(
     if axes is None:
         axes = spatial if array.ndim == len(spatial) else network_axes
     _check_axes(array, axes, spatial)
+    given = axes
     if "C" not in axes:
         array, axes = array[np.newaxis], "C" + axes
     array = np.transpose(array, [axes.index(letter) for letter in "C" + spatial])
     if array.shape[0] != channels:
         raise ShapeError(
-            f"The image has {_count(array.shape[0], 'channel')} and the network takes "
-            f"{channels}. Choose channels of the image, or a network that fits it."
+            f"The image has {_count(array.shape[0], 'channel')} (axes {given!r}) and the network "
+            f"takes {channels}. Choose channels of the image, name its axes with axes=, or choose "
+            "a network that fits it."
         )
     if min(array.shape) == 0:
-        raise ShapeError(f"The image has the shape {array.shape}; it holds no pixels.")
-    values = array.astype(np.float32)
+        raise ShapeError(
+            f"The image has no pixels (axes C{spatial}: {array.shape}); expected one or more."
+        )
+    with np.errstate(over="ignore"):  # becomes infinite, which is told below
+        values = array.astype(np.float32)
     if not np.isfinite(values).all():
         bad = int(np.count_nonzero(~np.isfinite(values)))
         raise ImageError(
-            f"The image has {_count(bad, 'value')} that are NaN or infinite; expected finite "
-            "numbers. Replace them first, for example with numpy.nan_to_num."
+            f"The image has {_count(bad, 'value')} that are NaN, infinite or too large for "
+            "float32; expected finite numbers. Replace them first, for example with "
+            "numpy.nan_to_num."
         )
     return values
 
@@ -97,7 +103,7 @@ def pad(values: NDArray[np.float32], rules: tuple[AxisRule, ...]) -> PreparedIma
         Sizes that the network takes, per spatial axis.
     """
     shape = values.shape[1:]
-    before = tuple(rule.margin // 2 for rule in rules)
+    before = tuple(max(0, rule.margin) // 2 for rule in rules)
     after = tuple(
         rule.fit(size) - size - lead for rule, size, lead in zip(rules, shape, before, strict=True)
     )

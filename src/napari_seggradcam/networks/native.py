@@ -44,7 +44,7 @@ def save_network(network: "Network", path: str | Path, dtype: str = "float32") -
     Raises
     ------
     OptionError
-        If the module is no `UNet` or there is no such dtype.
+        If the module is no `UNet`, there is no such dtype, or its numbers do not fit into it.
     NetworkFileError
         If the file can't be written.
     """
@@ -67,16 +67,29 @@ def save_network(network: "Network", path: str | Path, dtype: str = "float32") -
         "normalisation": normalisation_to_dict(network.normalisation),
         "provenance": network.provenance,
     }
-    tensors = {
-        name: tensor.detach().cpu().to(_DTYPES[dtype] if tensor.is_floating_point() else None)
-        for name, tensor in network.module.state_dict().items()
-    }
+    tensors = {}
+    for name, tensor in network.module.state_dict().items():
+        wanted = _DTYPES[dtype] if tensor.is_floating_point() else tensor.dtype
+        tensors[name] = tensor.detach().to("cpu", wanted).contiguous()
+    _check_finite(tensors, dtype)
     path = Path(path)
+    unfinished = path.with_name(f"{path.name}.unfinished")
     try:
-        save_file(tensors, path, metadata={KEY: json.dumps(description)})
+        save_file(tensors, unfinished, metadata={KEY: json.dumps(description)})
+        unfinished.replace(path)  # so that an interrupt leaves the file that was there
     except (OSError, SafetensorError) as error:
+        unfinished.unlink(missing_ok=True)
         raise NetworkFileError(f"The network can't be written to {path}: {error}") from error
     return path
+
+
+def _check_finite(tensors: dict[str, torch.Tensor], dtype: str) -> None:
+    bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if bad:
+        raise OptionError(
+            f"{len(bad)} tensors of the network, such as {bad[0]!r}, are not finite in {dtype}; "
+            "expected finite numbers. Save in float32, or train the network anew."
+        )
 
 
 def read_native(path: Path) -> "Network":
@@ -113,7 +126,7 @@ def read_native(path: Path) -> "Network":
                 for name, tensor in tensors.items()
             }
         )
-        return Network(
+        network = Network(
             module,
             axes=description["axes"],
             channels=description["channels"],
@@ -125,6 +138,11 @@ def read_native(path: Path) -> "Network":
             sha256=file_sha256(path),
             provenance=description["provenance"],
         )
+        _ = network.colours  # looks whether classes and colours fit the module
+        takes = network.ndim, network.channels
+        if takes != (architecture["ndim"], architecture["in_channels"]):
+            raise ValueError("the module does not take images of such axes and channels")
+        return network
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise NetworkFileError(
             f"{path} is damaged or was not written by Network.save: {error}"

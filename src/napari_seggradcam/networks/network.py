@@ -1,6 +1,5 @@
 """The network that is explained, with the description of its input and output."""
 
-import colorsys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -13,16 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
-from ..errors import NetworkError, OptionError, ShapeError, TargetError
+from ..errors import OptionError, ShapeError, TargetError
 from . import layers as network_layers
+from .colours import check_colour, palette
 from .images import PreparedImage, channels_first, normalised, pad
 from .layers import NetworkLayer
 from .normalisation import Normalisation
 from .outputs import MapGrid, select_output
+from .probing import Prober
 from .roles import find_layers
-from .running import FunctionCalls, as_found, cancellable
-from .sizes import AxisRule, find_rules
-from .tracing import Trace, trace_network
+from .running import FunctionCalls, as_found, call_module, cancellable, device_of, dtype_of
+from .sizes import AxisRule
+from .tracing import Trace
 from .unet import UNet
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -84,7 +85,7 @@ class Network:
         self.provenance = provenance or {}
         self.lock = threading.RLock()
         self._given_classes = None if classes is None else tuple(classes)
-        self._given_colours = None if colours is None else tuple(colours)
+        self._given_colours = None if colours is None else tuple(map(check_colour, colours))
 
     @classmethod
     def from_module(
@@ -122,7 +123,7 @@ class Network:
         Raises
         ------
         OptionError
-            If axes or channels can't be.
+            If axes, channels or colours can't be.
         """
         return cls(
             module,
@@ -157,26 +158,36 @@ class Network:
     @property
     def device(self) -> torch.device:
         """Where the module's parameters are."""
-        tensor = next(self.module.parameters(), None)
-        return torch.device("cpu") if tensor is None else tensor.device
+        return device_of(self.module)
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the module's parameters."""
-        tensor = next(self.module.parameters(), None)
-        return torch.float32 if tensor is None else tensor.dtype
+        return dtype_of(self.module)
 
     def to(self, device: str | torch.device) -> Self:
-        """Move the module to a device, such as ``"cpu"`` or ``"cuda"``."""
-        with self.lock:
-            self.module.to(device)
+        """Move the module to a device, such as ``"cpu"`` or ``"cuda"``.
+
+        Raises
+        ------
+        OptionError
+            If torch knows no such device or can't use it here.
+        """
+        try:
+            with self.lock:
+                self.module.to(device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise OptionError(
+                f"The network can't be moved to the device {str(device)!r}: {error}. Choose "
+                "'cpu', or a device from available_devices()."
+            ) from error
         return self
 
     @cached_property
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have, found by trying (0.1 to some seconds)."""
-        with self.lock, as_found(self.module), torch.no_grad():
-            return find_rules(self._output_shape, self.ndim)
+        with self.lock:
+            return self._prober.rules()
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -189,25 +200,19 @@ class Network:
         return tuple(rule.minimum for rule in self.rules)
 
     @cached_property
-    def _traces(self) -> tuple[Trace, Trace]:
-        with self.lock:
-            small, large = (
-                trace_network(self.module, self._blank(size), self.ndim)
-                for size in self._probe_sizes
-            )
-        return small, large
+    def _prober(self) -> Prober:
+        return Prober(self.module, self.ndim, self.channels)
 
     @cached_property
-    def _probe_sizes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        # Large enough that the bottleneck of any network in use has several positions.
-        least, growth = (128, 64) if self.ndim == 2 else (32, 32)
-        small = tuple(rule.fit(least) for rule in self.rules)
-        return small, tuple(size + growth for size in small)
+    def _traces(self) -> tuple[Trace, Trace]:
+        small, large = self._prober.probe_sizes(self.rules)
+        with self.lock:
+            return self._prober.trace(small), self._prober.trace(large)
 
     @cached_property
     def layers(self) -> tuple[NetworkLayer, ...]:
         """All network layers in order of execution, found by tracing two forward passes."""
-        return find_layers(*self._traces, self._probe_sizes)
+        return find_layers(*self._traces, self._prober.probe_sizes(self.rules))
 
     @property
     def activation(self) -> str | None:
@@ -245,9 +250,16 @@ class Network:
     @cached_property
     def colours(self) -> tuple[str, ...]:
         """Colour ``"#rrggbb"`` of every class."""
-        if self._given_colours is not None and len(self._given_colours) == len(self.classes):
-            return self._given_colours
-        return _palette(len(self.classes))
+        count = len(self.classes)
+        if self._given_colours is None:
+            return palette(count)
+        if len(self._given_colours) != count:
+            raise ShapeError(
+                f"{len(self._given_colours)} colours were given ("
+                f"{', '.join(self._given_colours)}) and the network has {count} classes; expected "
+                f"one colour for each of {', '.join(self.classes)}."
+            )
+        return self._given_colours
 
     def class_index(self, target: int | str) -> int:
         """Index of a class given by index or name.
@@ -335,14 +347,8 @@ class Network:
         NetworkError
             If the module raises an error.
         """
-        tensor = tensor.to(self.device, self.dtype)
-        try:
-            with calls:
-                output = self.module(tensor)
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-            raise NetworkError(
-                f"The network failed on an input of shape {tuple(tensor.shape)}: {error}"
-            ) from error
+        with calls:
+            output = call_module(self.module, tensor.to(self.device, self.dtype))
         return select_output(output, self.ndim)
 
     def output_grid(self, prepared: PreparedImage, shape: Sequence[int]) -> MapGrid:
@@ -376,22 +382,3 @@ class Network:
         from .native import save_network
 
         return save_network(self, path, dtype)
-
-    def _output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Spatial shape of the output for an input's, or None where the network fails."""
-        if min(shape) < 1:
-            return None
-        try:
-            output = self.run(self._blank(shape), FunctionCalls(self.ndim))
-        except NetworkError:
-            return None
-        return tuple(output.shape[2:])
-
-    def _blank(self, shape: tuple[int, ...]) -> torch.Tensor:
-        return torch.zeros((1, self.channels, *shape), device=self.device, dtype=self.dtype)
-
-
-def _palette(count: int) -> tuple[str, ...]:
-    """Distinct colours; class 0, as a rule the background, is dark grey."""
-    hues = (colorsys.hsv_to_rgb(0.58 + i / max(1, count - 1), 0.65, 0.95) for i in range(count - 1))
-    return ("#404040", *("#" + "".join(f"{round(255 * v):02x}" for v in rgb) for rgb in hues))

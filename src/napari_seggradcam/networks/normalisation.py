@@ -4,13 +4,13 @@ A normalisation acts on the whole image, as (channels, *spatial) float32, before
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 
 Values = NDArray[np.float32]
 
@@ -31,11 +31,24 @@ class Normalisation(Protocol):
 
 @dataclass(frozen=True)
 class Percentile:
-    """Per channel, the ``low`` percentile goes to 0 and the ``high`` one to 1; no clipping."""
+    """Per channel, the ``low`` percentile goes to 0 and the ``high`` one to 1; no clipping.
+
+    Raises
+    ------
+    OptionError
+        Unless 0 ≤ low < high ≤ 100.
+    """
 
     low: float = 1.0
     high: float = 99.8
-    kind: str = "percentile"
+    kind: str = field(default="percentile", init=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high <= 100:
+            raise OptionError(
+                f"The percentiles are {self.low!r} and {self.high!r}; expected two numbers from "
+                "0 to 100, the low one first."
+            )
 
     def __call__(self, values: Values) -> Values:
         """Normalised copy of ``values`` (channels, *spatial); a constant channel becomes 0."""
@@ -52,7 +65,7 @@ class Percentile:
 class ZeroMeanUnitVariance:
     """Per channel, mean 0 and standard deviation 1 over the whole image."""
 
-    kind: str = "zero-mean-unit-variance"
+    kind: str = field(default="zero-mean-unit-variance", init=False)
 
     def __call__(self, values: Values) -> Values:
         """Normalised copy of ``values`` (channels, *spatial); a constant channel becomes 0."""
@@ -68,15 +81,44 @@ class ZeroMeanUnitVariance:
 
 @dataclass(frozen=True)
 class MeanStd:
-    """Fixed numbers per channel: (value / ``divide`` - mean) / std."""
+    """Fixed numbers per channel: (value / ``divide`` - mean) / std.
+
+    Raises
+    ------
+    OptionError
+        If there are not as many means as deviations, or a deviation or ``divide`` is not above 0.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     divide: float = 1.0
-    kind: str = "mean-std"
+    kind: str = field(default="mean-std", init=False)
+
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.std) > 0:
+            raise OptionError(
+                f"There are {len(self.mean)} means and {len(self.std)} standard deviations; "
+                "expected one of each per channel."
+            )
+        if not min(*self.std, self.divide) > 0:
+            raise OptionError(
+                f"The standard deviations are {self.std} and divide is {self.divide!r}; expected "
+                "numbers above 0."
+            )
 
     def __call__(self, values: Values) -> Values:
-        """Normalised copy of ``values`` (channels, *spatial)."""
+        """Normalised copy of ``values`` (channels, *spatial).
+
+        Raises
+        ------
+        ShapeError
+            If there is not one mean per channel.
+        """
+        if len(self.mean) != len(values):
+            raise ShapeError(
+                f"The normalisation has numbers for {len(self.mean)} channels and the image has "
+                f"{len(values)}; expected one mean and one standard deviation per channel."
+            )
         column = (-1, *[1] * (values.ndim - 1))
         mean = np.asarray(self.mean, np.float64).reshape(column)
         std = np.asarray(self.std, np.float64).reshape(column)
@@ -121,13 +163,11 @@ def normalisation_from_dict(description: dict[str, Any] | None) -> Normalisation
         raise OptionError(
             f"Normalisation {kind!r} is not known; known are {', '.join(sorted(_KINDS))}."
         )
-    if kind == MeanStd.kind:
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     try:
-        normalisation: Normalisation = _KINDS[kind](**fields)
-    except TypeError as error:
+        return _KINDS[kind](**fields)
+    except (TypeError, OptionError) as error:
         raise OptionError(f"Normalisation {description!r} does not fit its kind: {error}") from None
-    return normalisation
 
 
 def _shift_and_scale(

@@ -1,7 +1,7 @@
 """Opening network files. What a file is, its content tells, not its name."""
 
-import importlib
 import pickle
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,7 @@ from ..errors import NetworkFileError, OptionError, UntrustedNetwork
 from .native import KEY, file_sha256, read_native, read_safetensors
 from .network import Network
 from .normalisation import Normalisation
-
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+from .state_dicts import WRAPPERS, build_module, find_state_dict, load_into
 
 
 def open_network(
@@ -65,6 +63,8 @@ def open_network(
     path = Path(path).expanduser()
     if not path.is_file():
         raise NetworkFileError(f"There is no network file {path}; expected an existing file.")
+    if factory is None and kwargs:
+        raise OptionError("The option kwargs is for a factory; give factory= as well.")
     if factory is None and _is_native(path):
         described = {
             "classes": classes,
@@ -72,7 +72,6 @@ def open_network(
             "channels": channels,
             "normalisation": normalisation,
             "colours": colours,
-            "kwargs": kwargs,
         }
         given = [name for name, value in described.items() if value is not None]
         if given:
@@ -84,8 +83,8 @@ def open_network(
         module = _module_from(path, trust=trust, factory=factory, kwargs=kwargs or {})
         network = Network(
             module,
-            axes=axes or _axes(module),
-            channels=channels or _channels(module),
+            axes=_axes(module) if axes is None else axes,
+            channels=_channels(module) if channels is None else channels,
             classes=classes,
             colours=colours,
             normalisation=normalisation,
@@ -110,10 +109,16 @@ def available_devices() -> tuple[str, ...]:
     return (*cuda, *mps, "cpu")
 
 
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(9)
+    except OSError as error:
+        raise NetworkFileError(f"{path} can't be read: {error}") from error
+
+
 def _is_safetensors(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(9)
-    return start[8:9] == b"{"  # behind eight bytes of length stands a JSON header
+    return _first_bytes(path)[8:9] == b"{"  # behind eight bytes of length stands a JSON header
 
 
 def _is_native(path: Path) -> bool:
@@ -128,30 +133,27 @@ def _module_from(
     kwargs: Mapping[str, Any],
 ) -> nn.Module:
     saved = _read(path, trust)
-    if isinstance(saved, nn.Module):
-        return saved
+    whole = _whole_module(saved)
+    if whole is not None and factory is None:
+        return whole
+    state = find_state_dict(saved if whole is None else whole.state_dict(), path)
     if factory is None:
         raise NetworkFileError(
             f"{path} is a state dict, which has numbers and no architecture. Give "
             'factory="package.module:function" that builds the module it belongs to.'
         )
-    state = _state_dict(saved, path)
-    module = _build(factory, kwargs)
-    prefix = _best_prefix(state, module)
-    state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise NetworkFileError(
-            f"The state dict in {path} does not fit the module that {factory!r} built: {error}"
-        ) from error
-    return module
+    return load_into(build_module(factory, kwargs), state, path)
 
 
 def _read(path: Path, trust: bool) -> Any:
     """Content of a file of tensors, or with trust of any file of torch."""
     if _is_safetensors(path):
         return read_safetensors(path)[0]
+    if _is_torchscript(path):
+        raise NetworkFileError(
+            f"{path} is a TorchScript file, whose modules can't be hooked. Save the state dict of "
+            "the module that it was made from, and open that with factory=."
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -170,10 +172,16 @@ def _read(path: Path, trust: bool) -> Any:
         raise NetworkFileError(f"{path} can't be opened by torch.load: {error}") from error
 
 
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
 def _is_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(4)
-    return start[:1] == b"\x80" or start == b"PK\x03\x04"
+    start = _first_bytes(path)
+    return start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[1:2] <= b"\x05")
 
 
 def _no_network(path: Path) -> str:
@@ -183,53 +191,11 @@ def _no_network(path: Path) -> str:
     )
 
 
-def _state_dict(saved: Any, path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name, taken out of the wrappers that training scripts put around them."""
-    while isinstance(saved, dict):
-        tensors = {k: v for k, v in saved.items() if isinstance(v, torch.Tensor)}
-        if tensors:
-            return tensors
-        inner = next((saved[k] for k in _WRAPPERS if isinstance(saved.get(k), dict)), None)
-        if inner is None:
-            break
-        saved = inner
-    raise NetworkFileError(
-        f"{path} holds a {type(saved).__name__} without tensors by name; expected a state dict."
-    )
-
-
-def _build(factory: str | Callable[..., nn.Module], kwargs: Mapping[str, Any]) -> nn.Module:
-    function = factory
-    if isinstance(factory, str):
-        module_name, _, name = factory.partition(":")
-        if not (module_name and name):
-            raise OptionError(f'The factory is {factory!r}; expected "package.module:function".')
-        try:
-            function = getattr(importlib.import_module(module_name), name)
-        except (ImportError, AttributeError) as error:
-            raise OptionError(f"The factory {factory!r} can't be imported: {error}") from error
-    if not callable(function):
-        raise OptionError(f"The factory {factory!r} is a {type(function).__name__}, no function.")
-    try:
-        module = function(**kwargs)
-    except TypeError as error:
-        raise OptionError(
-            f"The factory {factory!r} does not take {dict(kwargs)}: {error}"
-        ) from error
-    if not isinstance(module, nn.Module):
-        raise OptionError(
-            f"The factory {factory!r} returned a {type(module).__name__}; expected a torch module."
-        )
-    return module
-
-
-def _best_prefix(state: Mapping[str, torch.Tensor], module: nn.Module) -> str:
-    """Prefix such as ``"module."`` that all names have and the module does not know."""
-    known = module.state_dict().keys()
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in state) and not state.keys() & known:
-            return prefix
-    return ""
+def _whole_module(saved: Any) -> nn.Module | None:
+    """A module that was saved whole, alone or in the wrapper of a training script."""
+    if isinstance(saved, dict):
+        saved = next((saved[k] for k in WRAPPERS if isinstance(saved.get(k), nn.Module)), None)
+    return saved if isinstance(saved, nn.Module) else None
 
 
 def _channels(module: nn.Module) -> int:

@@ -30,9 +30,13 @@ def select_output(output: Any, ndim: int) -> torch.Tensor:
     Raises
     ------
     NetworkError
-        If no tensor has the spatial axes.
+        If no tensor of floating point numbers has the spatial axes.
     """
-    maps = [t for t in _ordered_tensors(output) if t.ndim in (ndim + 1, ndim + 2)]
+    maps = [
+        t
+        for t in _ordered_tensors(output)
+        if t.ndim in (ndim + 1, ndim + 2) and t.is_floating_point()
+    ]
     if not maps:
         raise NetworkError(
             f"The network returned {_describe(output)}; expected logits with the axes (batch, "
@@ -57,7 +61,7 @@ def _ordered_tensors(output: Any) -> list[torch.Tensor]:
 
 def _describe(output: Any) -> str:
     if isinstance(output, torch.Tensor):
-        return f"a tensor of shape {tuple(output.shape)}"
+        return f"a tensor of shape {tuple(output.shape)} and type {output.dtype}"
     return f"a {type(output).__name__} without such a tensor"
 
 

@@ -25,6 +25,7 @@ class _Candidate:
     call: int
     argument: int | None
     kind: str
+    weighted: bool
     upsampled: bool
     stride: tuple[float, ...]
     offset: tuple[float, ...]
@@ -76,13 +77,11 @@ def _module_candidates(small: Trace, large: Trace, sizes: Sizes) -> list[_Candid
     on_path = small.ancestors(small.output)
     found = []
     for call, larger in zip(small.calls, large.calls, strict=True):
-        shapes = small.values[call.value].shape, large.values[larger.value].shape
-        geometry = _geometry(shapes, sizes)
-        if call.value in on_path and geometry is not None:
-            upsampled = small.values[call.value].upsampled
-            found.append(
-                _Candidate(call.value, call.path, call.call, None, call.kind, upsampled, *geometry)
-            )
+        value = small.values[call.value]
+        geometry = _geometry((value.shape, large.values[larger.value].shape), sizes)
+        if value.number in on_path and geometry is not None:
+            what = (call.path, call.call, None, call.kind, call.weighted, value.upsampled)
+            found.append(_Candidate(value.number, *what, *geometry))
     return found
 
 
@@ -97,7 +96,8 @@ def _skip_candidates(small: Trace, large: Trace, sizes: Sizes) -> list[_Candidat
             tensor, larger = small.values[value], large.values[large.joins[number][0][argument]]
             geometry = _geometry((tensor.shape, larger.shape), sizes)
             if geometry is not None and tensor.from_image and not tensor.upsampled:
-                found.append(_Candidate(value, None, number, argument, "skip", False, *geometry))
+                what = (None, number, argument, "skip", False, False)
+                found.append(_Candidate(value, *what, *geometry))
     return found
 
 
@@ -121,14 +121,15 @@ def _geometry(
     shapes: tuple[tuple[int, ...], tuple[int, ...]],
     sizes: Sizes,
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...], int] | None:
-    """Stride, offset, spatial shape and channels of a map; None if it does not grow."""
+    """Stride, offset, spatial shape and channels of a map; None if an axis does not grow.
+
+    Then it is no map: a global vector, such as in squeeze and excitation, or a tensor with the
+    channels on a spatial axis.
+    """
     (_, channels, *small), (_, _, *large) = shapes
-    if all(s == g for s, g in zip(small, large, strict=True)):
-        return None  # a global vector, such as in squeeze and excitation
-    strides = tuple(
-        (b - a) / (g - s) if g != s else a / s
-        for s, g, a, b in zip(small, large, *sizes, strict=True)
-    )
+    if any(s >= g for s, g in zip(small, large, strict=True)):
+        return None
+    strides = tuple((b - a) / (g - s) for s, g, a, b in zip(small, large, *sizes, strict=True))
     # Both padded and unpadded maps lie centred on an input whose size suits the network.
     offset = tuple(
         ((a - 1) - (s - 1) * d) / 2 for s, a, d in zip(small, sizes[0], strides, strict=True)
@@ -138,18 +139,18 @@ def _geometry(
 
 def _assign_roles(trace: Trace, candidates: list[_Candidate]) -> None:
     modules = [c for c in candidates if c.module is not None]
-    first_up = next((v.number for v in trace.values if v.upsampled), len(trace.values))
-    early = [c for c in modules if not c.upsampled and c.value < first_up]
-    deepest = max((c.level for c in early), default=0)
-    end = max((c.value for c in early if c.level == deepest), default=-1)
-    trunk_values = trace.ancestors(end) if end >= 0 else set()
-    trunk = [c for c in early if c.value in trunk_values]
+    main = _without_gates(trace)
+    contracting = [c for c in modules if not c.upsampled and c.value in main]
+    deepest = max((c.level for c in contracting), default=0)
+    end = max((c.value for c in contracting if c.level == deepest), default=0)
+    trunk_values = trace.ancestors(end)
+    trunk = [c for c in contracting if c.value in trunk_values]
     # A side branch may dip deeper for a while (attention does); the trunk never comes back up.
     for before, after in zip(reversed(trunk[:-1]), reversed(trunk[1:]), strict=True):
         before.level = min(before.level, after.level)
     on_trunk = {id(c) for c in trunk}
     for c in candidates:
-        if c.module is None:
+        if c.module is None or (not c.upsampled and c.value not in main):
             c.role = "skip"
         elif c.level >= deepest:
             c.role = "bottleneck"
@@ -157,7 +158,8 @@ def _assign_roles(trace: Trace, candidates: list[_Candidate]) -> None:
             c.role = "decoder"
         else:
             c.role = "encoder" if id(c) in on_trunk else "skip"
-    last = max((c.value for c in modules if c.kind in ("conv", "up")), default=modules[-1].value)
+    convolutions = [c for c in modules if c.weighted and c.kind in ("conv", "up")]
+    last = (convolutions or modules)[-1].value
     for c in modules:
         if c.value >= last:
             c.role = "head"
@@ -167,7 +169,7 @@ def _named(candidates: list[_Candidate]) -> tuple[NetworkLayer, ...]:
     prefixes = []
     for c in candidates:
         stage = stage_name(c.role, c.level)
-        prefixes.append(stage if c.role == "skip" and c.kind == "skip" else f"{stage} {c.kind}")
+        prefixes.append(stage if c.kind == "skip" else f"{stage} {c.kind}")
     total, seen = Counter(prefixes), Counter[str]()
     layers = []
     for c, prefix in zip(candidates, prefixes, strict=True):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..errors import Cancelled
+from ..errors import Cancelled, NetworkError, SegGradCamError
 
 _JOINS = {"cat", "concat", "concatenate", "add", "add_", "__add__", "__radd__", "__iadd__"}
 ACTIVATIONS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
@@ -18,12 +18,17 @@ ACTIVATIONS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
 def as_found(module: nn.Module) -> Iterator[None]:
     """Evaluation mode with frozen parameters inside; everything as it was outside.
 
-    Kept are every module's train flag, every parameter's ``requires_grad`` and the random state
-    of the CPU and of the module's devices, also when an exception leaves the block. Gradients in
-    ``.grad`` are never touched, because nothing here calls ``backward``.
+    Kept are every module's train flag and buffers, every parameter's ``requires_grad`` and the
+    random state of the CPU and of the module's devices, also when an exception leaves the block.
+    Gradients in ``.grad`` are never touched, because nothing here calls ``backward``.
     """
     training = {m: m.training for m in module.modules()}
     frozen = {p: p.requires_grad for p in module.parameters()}
+    buffers = [
+        (owner, name, buffer, buffer._version, buffer.clone())
+        for owner in training
+        for name, buffer in owner.named_buffers(recurse=False)
+    ]
     devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
     with torch.random.fork_rng(devices):
         try:
@@ -36,11 +41,48 @@ def as_found(module: nn.Module) -> Iterator[None]:
                 child.training = flag
             for parameter, flag in frozen.items():
                 parameter.requires_grad_(flag)
+            for owner, name, buffer, version, content in buffers:
+                if getattr(owner, name) is not buffer:
+                    setattr(owner, name, buffer)
+                if buffer._version != version:
+                    with torch.no_grad():
+                        buffer.copy_(content)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's parameters are."""
+    parameter = next(module.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def dtype_of(module: nn.Module) -> torch.dtype:
+    """Type of a module's parameters."""
+    parameter = next(module.parameters(), None)
+    return torch.float32 if parameter is None else parameter.dtype
+
+
+def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
+    """What a module returns for an input.
+
+    Raises
+    ------
+    NetworkError
+        If the module raises any error of its own; it is somebody else's code.
+    """
+    try:
+        return module(tensor)
+    except SegGradCamError:
+        raise
+    except Exception as error:
+        raise NetworkError(
+            f"The network failed on an input of shape {tuple(tensor.shape)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 @contextmanager
 def cancellable(module: nn.Module, cancel: Callable[[], bool] | None) -> Iterator[None]:
-    """Ask ``cancel`` before each leaf module runs and raise `Cancelled` when it says so."""
+    """Ask ``cancel`` now and before each leaf module; raise `Cancelled` when it says so."""
     if cancel is None:
         yield
         return
@@ -48,6 +90,7 @@ def cancellable(module: nn.Module, cancel: Callable[[], bool] | None) -> Iterato
     def ask(child: nn.Module, inputs: tuple[Any, ...]) -> None:
         stop_if(cancel)
 
+    stop_if(cancel)
     with ExitStack() as hooks:
         for leaf in leaves(module).values():
             hooks.callback(leaf.register_forward_pre_hook(ask).remove)
@@ -61,8 +104,18 @@ def stop_if(cancel: Callable[[], bool] | None) -> None:
 
 
 def leaves(module: nn.Module) -> dict[str, nn.Module]:
-    """Modules without children by dotted path; a module that stands twice has its first path."""
-    return {path: m for path, m in module.named_modules() if path and not any(m.children())}
+    """Modules without children by dotted path; a module that stands twice has its first path.
+
+    What ``torch.nn.utils.parametrize`` hangs under a module (weight norm, spectral norm) makes
+    its weights and is not a child in this sense.
+    """
+    return {
+        path: m
+        for path, m in module.named_modules()
+        if path
+        and "parametrizations" not in path.split(".")
+        and all(name == "parametrizations" for name, _ in m.named_children())
+    }
 
 
 class FunctionCalls(TorchFunctionMode):

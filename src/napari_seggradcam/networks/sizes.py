@@ -5,16 +5,18 @@ run with one fixed relation between input and output, so that images can be padd
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import NetworkError
 
 _BASES = (16, 32, 64, 128, 256)
-_SPAN = 64  # no network in use asks for a larger step
 _STEPS = (1, 2, 4, 8, 16, 32, 64)
+_SPAN = _STEPS[-1]  # no network in use asks for a larger step
 
-Run = Callable[[tuple[int, ...]], tuple[int, ...] | None]
+Shape = tuple[int, ...]
+Run = Callable[[Shape], Shape]
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class AxisRule:
         Input pixels per output pixel.
     margin
         Input pixels that the output lacks, over both ends together; not 0 for unpadded
-        convolutions.
+        convolutions, and below 0 where padding makes the output larger than the input.
     """
 
     base: int
@@ -44,7 +46,7 @@ class AxisRule:
 
     def fit(self, size: int) -> int:
         """Smallest input size whose output covers ``size`` pixels."""
-        wanted = max(size + self.margin, self.minimum)
+        wanted = max(size + max(0, self.margin), self.minimum)
         return self.base + math.ceil((wanted - self.base) / self.step) * self.step
 
 
@@ -54,62 +56,131 @@ def find_rules(run: Run, ndim: int) -> tuple[AxisRule, ...]:
     Parameters
     ----------
     run
-        Takes an input's spatial shape and returns its output's, or None where the network fails.
+        Takes an input's spatial shape and returns its output's; raises `NetworkError` where the
+        network fails.
     ndim
         Number of spatial axes.
 
     Raises
     ------
     NetworkError
-        If no size between 16 and 319 pixels runs.
+        If no size between 16 and 256 pixels runs, or no rule holds.
     """
-    base = next((b for b in _BASES if _grows(run, (b,) * ndim)), None)
+    trials = _Trials(run, ndim)
+    base = next((b for b in _BASES if _grows(trials, b)), None)
     if base is None:
         raise NetworkError(
-            f"The network ran on no image of {_BASES[0]} to {_BASES[-1]} pixels a side. Expected "
-            "a segmentation network that takes one tensor (batch, channel, spatial axes) and "
-            "returns logits with spatial axes; check axes and channels."
+            f"The network ran on no image of {_BASES[0]} to {_BASES[-1]} pixels a side with an "
+            "output that grows with the image. Expected a segmentation network that takes one "
+            "tensor (batch, channel, spatial axes) and returns logits with spatial axes; check "
+            f"axes and channels. {trials.failure}"
         )
-    shape = [base] * ndim
-    rules = []
+    rules: list[AxisRule] = []
     for axis in range(ndim):
-        rule = _find_rule(run, shape, axis)
-        shape[axis] = rule.base  # later axes are tried beside a size that suits this one
-        rules.append(rule)
-    return tuple(rules)
+        # As a rule all axes are alike; to see that takes fewer trials than to find it again.
+        alike = rules and _holds(trials.along(axis, base), rules[0])
+        rules.append(rules[0] if alike else _find_rule(trials.along(axis, base), base))
+    return _with_minimum(trials, tuple(rules))
 
 
-def _grows(run: Run, shape: tuple[int, ...]) -> bool:
+class _Trials:
+    """Runs that are remembered."""
+
+    def __init__(self, run: Run, ndim: int):
+        self.ndim = ndim
+        self.failure = ""
+        self._run = run
+        self._known: dict[Shape, Shape | None] = {}
+
+    def output(self, shape: Shape) -> Shape | None:
+        """The output's spatial shape, or None where the network fails."""
+        if shape not in self._known:
+            try:
+                self._known[shape] = self._run(shape)
+            except NetworkError as error:
+                self._known[shape], self.failure = None, str(error)
+        return self._known[shape]
+
+    def along(self, axis: int, base: int) -> Callable[[int], int | None]:
+        """Output size on one axis for its input size, the other axes being ``base`` long."""
+
+        def output(size: int) -> int | None:
+            result = self.output(tuple(size if i == axis else base for i in range(self.ndim)))
+            return None if result is None else result[axis]
+
+        return output
+
+
+def _grows(trials: _Trials, base: int) -> bool:
     """Whether a size runs, and a larger one gives a larger output on every axis."""
-    more = _SPAN if len(shape) == 2 else _SPAN // 2  # volumes are dear
-    small, large = run(shape), run(tuple(s + more for s in shape))
-    return small is not None and large is not None and all(map(int.__lt__, small, large))
+    for axis in range(trials.ndim):
+        output = trials.along(axis, base)
+        small = output(base)
+        large = None if small is None else output(base + _SPAN)
+        if small is None or large is None or large <= small:
+            return False
+    return True
 
 
-def _find_rule(run: Run, shape: list[int], axis: int) -> AxisRule:
-    def output(size: int) -> int | None:
-        result = run((*shape[:axis], size, *shape[axis + 1 :]))
-        return None if result is None else result[axis]
-
-    base = shape[axis]
+def _find_rule(output: Callable[[int], int | None], base: int) -> AxisRule:
     first, second = output(base), output(base + _SPAN)
-    assert first is not None  # `_grows` ran it, or one that differs in a suitable axis
+    assert first is not None  # `_grows` has seen both
     assert second is not None
+    if second - first > _SPAN:
+        raise NetworkError(
+            f"The network's output grows by {second - first} pixels where its input grows by "
+            f"{_SPAN}; expected logits at the image's resolution or a lower one."
+        )
     stride = round(_SPAN / (second - first))
+    rules = (AxisRule(base, step, base, stride, base - first * stride) for step in _STEPS)
+    rule = next((r for r in rules if _suits(output, r)), None)
+    if rule is None:
+        raise NetworkError(
+            f"The network's output does not grow evenly with its input; expected sizes that go "
+            f"together at distances of {', '.join(map(str, _STEPS))} pixels."
+        )
+    if rule.margin:
+        # Pooling rounds sizes that do not suit it down, which costs more margin than need be:
+        # the sizes that suit are those from which on the output is larger.
+        base += (
+            bisect_left(
+                range(1, rule.step), True, key=lambda more: (output(base + more) or 0) > first
+            )
+            + 1
+        )
+        larger = output(base)
+        assert larger is not None
+        rule = replace(rule, base=base, minimum=base, margin=base - larger * stride)
+    return rule
 
-    def margin(size: int) -> int | None:
+
+def _suits(output: Callable[[int], int | None], rule: AxisRule) -> bool:
+    """Whether the rule's margin is right at its base, and one and three steps behind it."""
+    for size in (rule.base, rule.base + rule.step, rule.base + 3 * rule.step):
         result = output(size)
-        return None if result is None else size - result * stride
+        if result is None or result * rule.output_stride + rule.margin != size:
+            return False
+    return True
 
-    step = next(
-        d for d in _STEPS if d == _SPAN or margin(base + d) == margin(base) == margin(base + 3 * d)
-    )
-    lost = base - first * stride
-    if lost:
-        # Pooling rounds sizes that do not suit it down, which costs more margin than need be.
-        margins = {size: margin(size) for size in range(base, base + step)}
-        lost, base = min((m, size) for size, m in margins.items() if m is not None)
-    minimum = base
-    while minimum > step and margin(minimum - step) == lost:
-        minimum -= step
-    return AxisRule(base, step, minimum, stride, lost)
+
+def _holds(output: Callable[[int], int | None], rule: AxisRule) -> bool:
+    """Whether a rule found on one axis holds on another one, and no smaller step does."""
+    half = replace(rule, step=rule.step // 2)
+    return _suits(output, rule) and not (half.step and _suits(output, half))
+
+
+def _with_minimum(trials: _Trials, rules: tuple[AxisRule, ...]) -> tuple[AxisRule, ...]:
+    """Rules with the smallest sizes that run together on all axes."""
+    while True:
+        smaller = tuple(
+            replace(r, minimum=r.minimum - r.step) if r.minimum > r.step else r for r in rules
+        )
+        if smaller == rules:
+            return rules
+        output = trials.output(tuple(r.minimum for r in smaller))
+        if output is None or min(output) < 1:
+            return rules
+        for size, r in zip(output, smaller, strict=True):
+            if size * r.output_stride + r.margin != r.minimum:
+                return rules
+        rules = smaller

@@ -14,21 +14,35 @@ import torch
 from torch import nn
 
 from .outputs import select_output
-from .running import ACTIVATIONS, FunctionCalls, as_found, leaves, tensors_in
+from .running import ACTIVATIONS, FunctionCalls, as_found, call_module, leaves, tensors_in
 
-# Outputs of these are their inputs again, in evaluation mode.
-_WITHOUT_EFFECT = (
-    nn.Identity,
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
-)
 GATES = {"mul", "mul_", "__mul__", "__rmul__", "__imul__"}
-_GROWTH = 1.4  # padding makes small maps a little larger; upsampling makes them much larger
-_NOT_UPSAMPLING = {"pad", "cat", "concat", "concatenate", "expand", "expand_as"}
+_UPSAMPLING = (
+    "conv_transpose",
+    "grid_sample",
+    "interpolate",
+    "max_unpool",
+    "pixel_shuffle",
+    "repeat",
+    "tile",
+    "upsample",
+)
+_GROWTH = 1.4  # to fit a skip a map grows by a few positions; upsampling makes it much larger
+# What may stand between a trailing activation and the output without being a computation.
+_RESHAPING = {
+    "__getitem__",
+    "clone",
+    "contiguous",
+    "float",
+    "interpolate",
+    "narrow",
+    "reshape",
+    "squeeze",
+    "to",
+    "unsqueeze",
+    "upsample",
+    "view",
+}
 
 
 @dataclass
@@ -50,6 +64,7 @@ class ModuleCall:
     path: str
     call: int
     kind: str
+    weighted: bool  # has parameters
     value: int
 
 
@@ -97,13 +112,19 @@ class Trace:
 
 
 class _Recorder(FunctionCalls):
+    """Builds a `Trace` from the calls of torch functions.
+
+    A tensor that is changed in place is a new value from then on, and so is every view of it.
+    """
+
     def __init__(self, ndim: int, image: torch.Tensor):
         super().__init__(ndim)
         self.trace = Trace()
         self._number: dict[int, int] = {}
-        self._alive: list[torch.Tensor] = []  # so that no id is used twice
+        self._alive: dict[int, torch.Tensor] = {}  # so that no id is used twice
         self._join: tuple[int, ...] | None = None
         self._activation: dict[int, tuple[str, int]] = {}
+        self._entered = 0
         self.add(image, "source", ())
         self.trace.values[0].from_image = True
 
@@ -113,21 +134,19 @@ class _Recorder(FunctionCalls):
             self.add(tensor, "source", ())
         return self._number[id(tensor)]
 
-    def add(self, tensor: torch.Tensor, function: str, inputs: tuple[int, ...]) -> int:
-        values = self.trace.values
+    def add(self, tensor: torch.Tensor, function: str, inputs: tuple[int, ...]) -> None:
+        """Note that a tensor holds a new value."""
+        values, shape = self.trace.values, tuple(tensor.shape)
         sources = [values[i] for i in inputs if values[i].from_image]
-        made_larger = function not in _NOT_UPSAMPLING and any(
-            self._is_larger(tensor.shape, source.shape) for source in sources
+        made_larger = function.startswith(_UPSAMPLING) and any(
+            self._is_larger(shape, source.shape) for source in sources
         )
-        tagged = [source.upsampled for source in sources]
         # A skip that is weighted by a gate from the expanding path is still a skip.
-        gated = function in GATES and not all(tagged)
-        upsampled = made_larger or (any(tagged) and not gated)
-        shape = tuple(tensor.shape)
+        gated = function in GATES and any(not s.upsampled and s.shape == shape for s in sources)
+        upsampled = made_larger or (any(s.upsampled for s in sources) and not gated)
         values.append(Value(len(values), function, inputs, shape, bool(sources), upsampled))
         self._number[id(tensor)] = len(values) - 1
-        self._alive.append(tensor)
-        return len(values) - 1
+        self._alive[id(tensor)] = tensor
 
     def _is_larger(self, new: tuple[int, ...], old: tuple[int, ...]) -> bool:
         if not len(new) == len(old) == self.ndim + 2 or max(old[2:]) == 1:
@@ -142,35 +161,72 @@ class _Recorder(FunctionCalls):
     def call(
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        inputs = tuple(self.number(t) for t in tensors_in((args, kwargs)))
+        given = tensors_in((args, kwargs))
+        inputs = tuple(self.number(t) for t in given)
+        versions = [_version(t) for t in given]
         joined, self._join = self._join, None
         result = func(*args, **kwargs)
+        changed = [t for t, before in zip(given, versions, strict=True) if _version(t) != before]
+        for tensor in self._sharing_memory(changed):
+            self.add(tensor, name, (*inputs, self.number(tensor)))
         for tensor in tensors_in(result):
-            number = self.add(tensor, name, inputs)
+            if id(tensor) not in self._number:
+                self.add(tensor, name, inputs)
+            number = self.number(tensor)
             if joined is not None:
                 self.trace.joins.append((joined, number))
             if name in ACTIVATIONS:
                 self._activation[number] = (name.rstrip("_"), self.activations - 1)
         return result
 
-    def on_call(self, path: str, kind: str, call: int, args: Any, output: Any) -> None:
+    def _sharing_memory(self, changed: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Known tensors, views among them, that lie in the memory of changed ones."""
+        if not changed:
+            return []
+        memory = {_memory(t) for t in changed}
+        return [t for t in self._alive.values() if _memory(t) in memory]
+
+    def on_enter(self) -> None:
+        """Note that a leaf module begins."""
+        self._entered = len(self.trace.values)
+
+    def on_call(self, module: nn.Module, path: str, call: int, args: Any, output: Any) -> None:
         """Note the map that a leaf module returned."""
-        maps = [output] if isinstance(output, torch.Tensor) else []
-        for tensor in maps:
-            if tensor.ndim != self.ndim + 2:
-                continue
-            if id(tensor) not in self._number:  # a custom autograd function made it
-                self.add(tensor, kind, tuple(self.number(t) for t in tensors_in(args)))
-            self.trace.calls.append(ModuleCall(path, call, kind, self.number(tensor)))
+        is_map = isinstance(output, torch.Tensor) and output.ndim == self.ndim + 2
+        if not is_map or output.shape[0] != 1:
+            return
+        kind, inputs = _kind(module), tuple(self.number(t) for t in tensors_in(args))
+        if id(output) not in self._number:  # a custom autograd function made it
+            self.add(output, kind, inputs)
+        value = self.trace.values[self.number(output)]
+        if value.number < self._entered:
+            return  # the module did nothing, as Identity and Dropout in evaluation
+        # A module may upsample by means that its functions do not tell, such as reshaping.
+        value.upsampled |= all(
+            self._is_larger(value.shape, self.trace.values[i].shape) for i in inputs
+        ) and bool(inputs)
+        weighted = next(module.parameters(), None) is not None
+        self.trace.calls.append(ModuleCall(path, call, kind, weighted, value.number))
 
     def finish(self, logits: torch.Tensor) -> Trace:
         trace = self.trace
-        trace.output = self.number(logits)
+        trace.output = last = self.number(logits)
         trace.rows, trace.output_shape = logits.shape[1], tuple(logits.shape[2:])
-        trace.activation = self._activation.get(trace.output)
+        while last not in self._activation and trace.values[last].function in _RESHAPING:
+            last = trace.values[last].inputs[0]
+        trace.activation = self._activation.get(last)
         if trace.activation is not None:
-            trace.output = trace.values[trace.output].inputs[0]
+            trace.output = trace.values[last].inputs[0]
         return trace
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """How often a tensor, or one that shares its memory, was changed in place."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
 
 
 def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:
@@ -188,23 +244,25 @@ def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:
     Raises
     ------
     NetworkError
-        If nothing that the module returned has spatial axes.
+        If the module raises an error, or nothing that it returned has spatial axes.
     """
     recorder = _Recorder(ndim, image)
     counts: Counter[str] = Counter()
+
+    def on_enter(m: nn.Module, args: Any) -> None:
+        recorder.on_enter()
+
     with as_found(module), torch.no_grad(), ExitStack() as hooks:
         for path, leaf in leaves(module).items():
-            if isinstance(leaf, _WITHOUT_EFFECT):
-                continue
 
             def on_call(m: nn.Module, args: Any, output: Any, path: str = path) -> None:
-                recorder.on_call(path, _kind(m), counts[path], args, output)
+                recorder.on_call(m, path, counts[path], args, output)
                 counts[path] += 1
 
+            hooks.callback(leaf.register_forward_pre_hook(on_enter).remove)
             hooks.callback(leaf.register_forward_hook(on_call).remove)
         with recorder:
-            output = module(image)
-            logits = select_output(output, ndim)
+            logits = select_output(call_module(module, image), ndim)
         return recorder.finish(logits)
 
 
@@ -213,8 +271,9 @@ def _kind(module: nn.Module) -> str:
     name = type(module).__name__
     for part, kind in (
         ("ConvTranspose", "up"),
-        ("Upsample", "up"),
+        ("Upsampl", "up"),
         ("PixelShuffle", "up"),
+        ("Unpool", "up"),
         ("Conv", "conv"),
         ("Norm", "norm"),
         ("Pool", "pool"),

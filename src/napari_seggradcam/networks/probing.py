@@ -1,0 +1,99 @@
+"""Trial runs on blank images, which tell what sizes a module takes and what happens inside it.
+
+Small images run through the module itself. Large ones run through its twin without numbers, on
+torch's meta device, which knows shapes and computes nothing.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ..errors import NetworkError
+from .outputs import select_output
+from .running import as_found, call_module, device_of, dtype_of
+from .sizes import AxisRule, find_rules
+from .tracing import Trace, trace_network
+
+_MANY = {2: 2**16, 3: 2**14}  # pixels from which a run costs more than one on the meta device
+_PROBE = {2: (128, 64), 3: (32, 32)}  # least size, and how much the second one is larger
+
+Answer = TypeVar("Answer")
+
+
+class Prober:
+    """Runs a module on blank images; the module is left as it was found.
+
+    Parameters
+    ----------
+    module
+        Any torch module.
+    ndim
+        Number of spatial axes.
+    channels
+        Channels of the image.
+    """
+
+    def __init__(self, module: nn.Module, ndim: int, channels: int):
+        self._module = module
+        self._ndim = ndim
+        self._channels = channels
+        self._twin: nn.Module | None = None
+        self._has_twin = True
+
+    def rules(self) -> tuple[AxisRule, ...]:
+        """Sizes that every spatial axis may have."""
+        with as_found(self._module), torch.no_grad():
+            return find_rules(self._output_shape, self._ndim)
+
+    def probe_sizes(self, rules: tuple[AxisRule, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Two sizes, large enough that the bottleneck of any network in use has positions."""
+        least, growth = _PROBE[self._ndim]
+        small = tuple(rule.fit(least) for rule in rules)
+        return small, tuple(size + growth for size in small)
+
+    def trace(self, size: tuple[int, ...]) -> Trace:
+        """Graph of tensors for an input of one size."""
+        return self._try(size, lambda module, image: trace_network(module, image, self._ndim))
+
+    def _output_shape(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        def run(module: nn.Module, image: torch.Tensor) -> tuple[int, ...]:
+            return tuple(select_output(call_module(module, image), self._ndim).shape[2:])
+
+        return self._try(size, run)
+
+    def _try(
+        self, size: tuple[int, ...], run: Callable[[nn.Module, torch.Tensor], Answer]
+    ) -> Answer:
+        """Run on the module, or where that costs more, on its twin if it has one."""
+        shape = (1, self._channels, *size)
+        if math.prod(size) >= _MANY[self._ndim] and self._has_twin:
+            try:
+                self._twin = self._twin or _without_numbers(self._module)
+                return run(self._twin, torch.empty(shape, device="meta", dtype=self._dtype))
+            except NetworkError as error:
+                if "meta" not in str(error):  # the size is at fault, not the lack of numbers
+                    raise
+            except Exception:  # some modules refuse to be copied
+                pass
+            self._has_twin = False
+        image = torch.zeros(shape, device=device_of(self._module), dtype=self._dtype)
+        return run(self._module, image)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return dtype_of(self._module)
+
+
+def _without_numbers(module: nn.Module) -> nn.Module:
+    """Copy of a module whose parameters and buffers have shapes and no content."""
+    memo: dict[int, torch.Tensor] = {
+        id(buffer): torch.empty_like(buffer, device="meta") for buffer in module.buffers()
+    }
+    for parameter in module.parameters():
+        shape_only = torch.empty_like(parameter, device="meta", requires_grad=False)
+        memo[id(parameter)] = nn.Parameter(shape_only, requires_grad=False)
+    return copy.deepcopy(module, memo).eval()

@@ -12,22 +12,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import napari_seggradcam as sgc
-from napari_seggradcam.evaluate.demo_questions import nuclei_questions, streets_questions
-from napari_seggradcam.evaluate.observation_report import statements, tables
+from napari_seggradcam.evaluate.demo_questions import observe_demo_networks
+from napari_seggradcam.evaluate.observation_report import report
 from napari_seggradcam.evaluate.observations import (
     COMMON_GRID,
     HEATMAP,
     OWN_GRID,
-    SIGNED,
     Observations,
-    observe,
 )
 from napari_seggradcam.evaluate.references import REFERENCES
 from napari_seggradcam.scenes.samples import DATA
 
 DOCS = Path(__file__).parents[1]
-QUESTIONS = {"nuclei": nuclei_questions, "streets": streets_questions}
 # Okabe and Ito's blue and vermilion: told apart by every kind of colour vision, and in grey.
 STYLES = {
     OWN_GRID: {"color": "#0072B2", "marker": "o", "linestyle": "-"},
@@ -46,31 +42,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", type=Path, default=DATA, help="folder of the demo networks")
     arguments = parser.parse_args()
-    observed = []
-    for name, questions in QUESTIONS.items():
-        network = sgc.open_network(arguments.networks / f"{name}.safetensors")
-        observed.append(observe(network, questions(), progress=report))
+    observed = observe_demo_networks(tell, arguments.networks)
     draw(observed).savefig(DOCS / "images" / "observations.png", dpi=150)
-    words = "\n".join(measured(one) for one in observed)
+    words = "\n".join(report(one) for one in observed)
     (DOCS / "figures" / "observations-measured.md").write_text(words, encoding="utf-8")
     print(words)
 
 
-def report(done: int, total: int, what: str) -> None:
+def tell(done: int, total: int, what: str) -> None:
     print(f"{done} of {total}: {what}", flush=True)
-
-
-def measured(observed: Observations) -> str:
-    """Sentences and tables of one network in Markdown."""
-    readings = (
-        ("Heatmap, each stage on its own grid", HEATMAP, OWN_GRID),
-        ("Heatmap, all stages on one grid", HEATMAP, COMMON_GRID),
-        ("Signed map, each stage on its own grid", SIGNED, OWN_GRID),
-    )
-    lines = [f"### {observed.network}: {len(observed.questions)} questions", ""]
-    for title, map, grid in readings:
-        lines += [f"**{title}.** {' '.join(statements(observed, map, grid))}", ""]
-    return "\n".join([*lines, tables(observed), ""])
 
 
 def draw(observed: list[Observations]) -> Figure:

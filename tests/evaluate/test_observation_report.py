@@ -1,7 +1,15 @@
+import json
+
 import numpy as np
 import pytest
 
-from napari_seggradcam.evaluate.observation_report import first_edges, rise, statements, tables
+from napari_seggradcam.evaluate.observation_report import (
+    first_edges,
+    report,
+    rise,
+    statements,
+    summaries,
+)
 from napari_seggradcam.evaluate.observations import (
     COMMON_GRID,
     HEATMAP,
@@ -87,11 +95,23 @@ def test_differences_that_rounding_hides_are_no_falls():
     assert "falls nowhere" in rise(observed, LOGITS)
 
 
-def test_tables_have_one_row_a_stage_and_say_how_many_are_empty():
+def test_report_has_one_row_a_stage_and_says_how_many_are_empty():
     observed = observations(AS_IN_THE_PAPER | {EDGES: (0.7, 0.6, 0.4, np.nan, 0.3, -0.001)})
-    main, other = tables(observed).split("\n\n")
-    assert len(main.splitlines()) == len(other.splitlines()) == 2 + len(STAGES)
-    assert "| encoder 0 | 0.70 (0.70 … 0.70) |" in main
-    assert "3 of 3" in main
-    assert "nan" not in main + other
-    assert "-0.00" not in main + other
+    text = report(observed)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 * (2 + len(STAGES))
+    assert "| encoder 0 | 0.70 (0.70 … 0.70) |" in text
+    assert "3 of 3" in text
+    assert "nan" not in text
+    assert "-0.00" not in text
+
+
+def test_summaries_are_json():
+    observed = observations(AS_IN_THE_PAPER | {EDGES: (np.nan,) * 6})
+    found = json.loads(json.dumps(summaries(observed), allow_nan=False))
+    assert len(found["summaries"]) == 2 * 2 * len(STAGES) * len(REFERENCES)
+    logits = [
+        s for s in found["summaries"] if s["reference"] == LOGITS and s["stage"] == "decoder 0"
+    ]
+    assert {s["median"] for s in logits} == {0.95}
+    assert {s["median"] for s in found["summaries"] if s["reference"] == EDGES} == {None}

@@ -1,11 +1,14 @@
 """The questions that the demo networks are asked, about images that they were never trained on."""
 
+from pathlib import Path
+
 import numpy as np
 
+from ..networks.opening import open_network
 from ..scenes import nuclei, streets
 from ..scenes.generators import TEST_SEEDS
-from ..scenes.samples import open_sample
-from .observations import Question
+from ..scenes.samples import DATA, open_sample
+from .observations import Observations, Progress, Question, observe
 
 STREET_SEEDS = TEST_SEEDS[:6]
 # Smaller things are cut off by the border or hidden, or hardly reach one bottleneck position.
@@ -13,6 +16,44 @@ _LEAST_NUCLEUS = 40
 _LEAST_INSTANCE = 200
 _LEAST_SHARE_OF_CLASS = 0.01
 _INSTANCES_PER_CLASS = 2
+
+
+def observe_demo_networks(
+    progress: Progress | None = None, folder: Path = DATA
+) -> list[Observations]:
+    """Ask both demo networks all questions; some seconds a question on one processor core.
+
+    Parameters
+    ----------
+    progress
+        Called with questions done, questions in all (of both networks) and the question.
+    folder
+        Where ``nuclei.safetensors`` and ``streets.safetensors`` are.
+
+    Returns
+    -------
+    list of Observations
+        Of the nuclei network and of the streets network.
+
+    Raises
+    ------
+    NetworkFileError
+        If one of them is missing.
+    """
+    asked = {"nuclei": nuclei_questions(), "streets": streets_questions()}
+    total = sum(map(len, asked.values()))
+    observed: list[Observations] = []
+    before = 0
+    for name, questions in asked.items():
+
+        def report(done: int, _: int, what: str, name: str = name, before: int = before) -> None:
+            if progress is not None:
+                progress(before + done, total, f"{name}: {what}")
+
+        network = open_network(folder / f"{name}.safetensors")
+        observed.append(observe(network, questions, report))
+        before += len(questions)
+    return observed
 
 
 def nuclei_questions() -> list[Question]:

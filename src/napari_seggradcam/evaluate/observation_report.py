@@ -6,6 +6,9 @@ one of these beside the medians, and names the stages where it does not hold.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +19,8 @@ from .references import EDGES, LOGITS, MASK, REFERENCES
 _DIGITS = 2
 # "The first network layers" of the paper: the stages before the second halving of the resolution.
 _FIRST_STAGES = 2
+_OTHER_READINGS = ((HEATMAP, COMMON_GRID), (SIGNED, OWN_GRID), (SIGNED, COMMON_GRID))
+_GRIDS = {OWN_GRID: "each stage on its own grid", COMMON_GRID: "all stages on one common grid"}
 
 
 def statements(
@@ -91,15 +96,40 @@ def first_edges(observed: Observations, map: str = HEATMAP, grid: str = OWN_GRID
     )
 
 
-def tables(observed: Observations) -> str:
-    """Two tables in Markdown: the heatmap on its own grid with quartiles; the other readings.
+def report(observed: Observations) -> str:
+    """Sentences and tables about a network, in Markdown.
 
     Parameters
     ----------
     observed
         What was observed.
+
+    Returns
+    -------
+    str
+        What holds of the heatmap on each stage's own grid and on one common grid, and of the
+        signed map; a table of the first with quartiles, and one of the medians of the others.
     """
-    return f"{_main_table(observed)}\n\n{_other_readings(observed)}"
+    lines = [f"### {observed.network}: {len(observed.questions)} questions", ""]
+    for map, grid in ((HEATMAP, OWN_GRID), *_OTHER_READINGS):
+        lines += [f"**The {map}, {_GRIDS[grid]}.** {' '.join(statements(observed, map, grid))}", ""]
+    return "\n".join([*lines, _main_table(observed), "", _other_table(observed), ""])
+
+
+def summaries(observed: Observations) -> dict[str, Any]:
+    """The same for a script, in JSON types; None where no correlation is defined."""
+    rows = []
+    for map, grid in product((HEATMAP, SIGNED), (OWN_GRID, COMMON_GRID)):
+        for stage, reference in product(observed.stages, REFERENCES):
+            found = asdict(observed.summary(stage, reference, map, grid))
+            known = {k: None if v != v else v for k, v in found.items()}  # NaN is no JSON
+            rows.append({"map": map, "grid": grid, **known})
+    return {
+        "network": observed.network,
+        "questions": list(observed.questions),
+        "statements": list(statements(observed)),
+        "summaries": rows,
+    }
 
 
 def _main_table(observed: Observations) -> str:
@@ -115,14 +145,13 @@ def _main_table(observed: Observations) -> str:
     return _markdown(["stage", *REFERENCES, "empty heatmaps"], rows)
 
 
-def _other_readings(observed: Observations) -> str:
-    readings = ((HEATMAP, COMMON_GRID), (SIGNED, OWN_GRID), (SIGNED, COMMON_GRID))
-    header = ["stage", *(f"{map}, {grid}" for map, grid in readings)]
+def _other_table(observed: Observations) -> str:
+    header = ["stage", *(f"{map}, {grid}" for map, grid in _OTHER_READINGS)]
     rows = []
     for stage in observed.stages:
         cells = [
             " / ".join(_written(observed.summary(stage, r, map, grid).median) for r in REFERENCES)
-            for map, grid in readings
+            for map, grid in _OTHER_READINGS
         ]
         rows.append([stage, *cells])
     return _markdown(header, rows)

@@ -100,6 +100,18 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_gives_the_same(
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_ctrl_c_before_the_first_step(
+    call: Call, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_ctrl_c(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "Training", press_ctrl_c)
+    done = call("train", folder, *SMALL, "--out", tmp_path / "x.safetensors")
+    assert done.exit_code == 1
+    assert "nothing was written" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,7 +28,7 @@ class Program(TyperGroup):
             fail(str(error))
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Say in one line why the command failed, and end it with exit status 1."""
     typer.echo(f"seggradcam: {' '.join(message.split())}", err=True)
     raise typer.Exit(1)

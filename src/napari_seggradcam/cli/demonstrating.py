@@ -70,7 +70,6 @@ def _write(sample: str, label: int | None, out: Path, device: str, as_json: bool
     written = results.save(
         explanation,
         network,
-        opened.image,
         out=out / f"{name}.sgc.zarr",
         figure=out / f"{name}.png",
         image_name=title,

@@ -13,8 +13,8 @@ from .options import (
     Kwargs,
     NetworkArgument,
     NetworkAxes,
+    NetworkChoice,
     Trust,
-    open_chosen,
 )
 
 if TYPE_CHECKING:
@@ -36,16 +36,8 @@ def layers(
     as_json: Json = False,
 ) -> None:
     """List a network's layers, stage by stage: the names that `explain --layers` takes."""
-    opened = open_chosen(
-        network,
-        factory=factory,
-        kwargs=kwargs,
-        axes=axes,
-        channels=channels,
-        classes=classes,
-        trust=trust,
-        device=device,
-    )
+    choice = NetworkChoice(network, factory, kwargs, axes, channels, classes, trust, device)
+    opened = choice.open()
     if as_json:
         write_json([{**asdict(layer), "stage": layer.stage} for layer in opened.layers])
     else:
@@ -64,16 +56,8 @@ def open_(
     as_json: Json = False,
 ) -> None:
     """Check that a network file opens, and show what is in it."""
-    opened = open_chosen(
-        network,
-        factory=factory,
-        kwargs=kwargs,
-        axes=axes,
-        channels=channels,
-        classes=classes,
-        trust=trust,
-        device=device,
-    )
+    choice = NetworkChoice(network, factory, kwargs, axes, channels, classes, trust, device)
+    opened = choice.open()
     card = _card(opened)
     if as_json:
         write_json(card)

@@ -1,6 +1,7 @@
 """Options that several commands share, and what they stand for."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,18 +51,9 @@ ImageAxes = Annotated[
 ]
 
 
-def open_chosen(
-    name: str,
-    *,
-    factory: str | None,
-    kwargs: str | None,
-    axes: str | None,
-    channels: int | None,
-    classes: str | None,
-    trust: bool,
-    device: str,
-) -> "Network":
-    """Open the network that the options describe.
+@dataclass(frozen=True)
+class NetworkChoice:
+    """The network that the options describe.
 
     Parameters
     ----------
@@ -73,26 +65,44 @@ def open_chosen(
         A JSON object.
     classes
         Names, separated by commas.
-
-    Raises
-    ------
-    OptionError
-        If an option has no meaning.
-    NetworkFileError, UntrustedNetwork
-        As for `networks.opening.open_network`.
     """
-    from ..networks.opening import open_network
 
-    return open_network(
-        _network_path(name),
-        factory=factory,
-        kwargs=None if kwargs is None else _keywords(kwargs),
-        axes=axes,
-        channels=channels,
-        classes=None if classes is None else [word.strip() for word in classes.split(",")],
-        trust=trust,
-        device=device,
-    )
+    name: str
+    factory: str | None
+    kwargs: str | None
+    axes: str | None
+    channels: int | None
+    classes: str | None
+    trust: bool
+    device: str
+
+    def open(self) -> "Network":
+        """Open it.
+
+        Raises
+        ------
+        OptionError
+            If an option has no meaning.
+        NetworkFileError, UntrustedNetwork
+            As for `networks.opening.open_network`.
+        """
+        from ..networks.opening import open_network
+
+        return open_network(
+            _network_path(self.name),
+            factory=self.factory,
+            kwargs=None if self.kwargs is None else _keywords(self.kwargs),
+            axes=self.axes,
+            channels=self.channels,
+            classes=None if self.classes is None else names_in(self.classes),
+            trust=self.trust,
+            device=self.device,
+        )
+
+
+def names_in(text: str) -> list[str]:
+    """Names that are separated by commas."""
+    return [name.strip() for name in text.split(",")]
 
 
 def _network_path(name: str) -> Path:

@@ -15,9 +15,9 @@ from .options import (
     ImageAxes,
     Kwargs,
     NetworkAxes,
+    NetworkChoice,
     NetworkOption,
     Trust,
-    open_chosen,
 )
 
 
@@ -45,16 +45,8 @@ def predict(
     from ..store.images import read_image, write_image
 
     read = read_image(image, axes)
-    opened = open_chosen(
-        network,
-        factory=factory,
-        kwargs=kwargs,
-        axes=network_axes,
-        channels=channels,
-        classes=classes,
-        trust=trust,
-        device=device,
-    )
+    choice = NetworkChoice(network, factory, kwargs, network_axes, channels, classes, trust, device)
+    opened = choice.open()
     note("Predicting …")
     values = opened.predict(read.array, read.axes)
     prediction = values.argmax(axis=0).astype(np.uint8 if len(values) <= 256 else np.uint16)

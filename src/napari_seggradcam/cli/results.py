@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from .console import table, write, write_rich
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ..explain.explanation import Explanation
     from ..networks.network import Network
 
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 def save(
     explanation: "Explanation",
     network: "Network",
-    image: "NDArray[Any]",
     *,
     out: Path | None,
     figure: Path | None,
@@ -32,7 +29,9 @@ def save(
         title, subtitle = headline(explanation, network, image_name)
         maps = [explanation[name] for name in explanation]
         region = explanation.region
-        written.append(save_figure(figure, image, region, maps, title, subtitle=subtitle))
+        written.append(
+            save_figure(figure, explanation.image, region, maps, title, subtitle=subtitle)
+        )
     return written
 
 

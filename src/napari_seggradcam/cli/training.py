@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .console import fail, progress_bar, table, write, write_json, write_rich
-from .options import Device, Json
+from .options import Device, Json, names_in
 
 if TYPE_CHECKING:
     from ..training.options import TrainingOptions
@@ -18,86 +18,89 @@ _NETWORK = "Network"
 _COURSE = "Course"
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="nuclei or streets (what the demo networks learn from), a folder with images and "
+        "masks inside, or the root of Cityscapes.",
+    ),
+]
+Out = Annotated[Path, typer.Option(metavar="NAME.safetensors", help="The file to write.")]
+RecipeName = Annotated[
+    Literal["nuclei", "streets"] | None,
+    typer.Option(help="Settings to start from; default: those of SOURCE, if it has any."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where a training was interrupted.")]
+Seed = Annotated[int | None, typer.Option(help="Decides on everything random.")]
+Steps = Annotated[int | None, typer.Option(help="Optimiser steps.", rich_help_panel=_COURSE)]
+BatchSize = Annotated[int | None, typer.Option(help="Crops per step.", rich_help_panel=_COURSE)]
+Crop = Annotated[
+    int | None, typer.Option(help="Side of a crop in pixels.", rich_help_panel=_COURSE)
+]
+LearningRate = Annotated[
+    float | None, typer.Option(help="The largest one.", rich_help_panel=_COURSE)
+]
+ValidateEvery = Annotated[
+    int | None,
+    typer.Option(
+        help="Steps between validations; each writes a checkpoint.", rich_help_panel=_COURSE
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that prepare data.", rich_help_panel=_COURSE)
+]
+Depth = Annotated[
+    int | None, typer.Option(help="Levels below the first.", rich_help_panel=_NETWORK)
+]
+BaseWidth = Annotated[
+    int | None, typer.Option(help="Channels of the first level.", rich_help_panel=_NETWORK)
+]
+NormalisationName = Annotated[
+    Literal["percentile", "zero-mean-unit-variance", "mean-std"] | None,
+    typer.Option(help="What is done to images first.", rich_help_panel=_NETWORK),
+]
+FolderClasses = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES", help="Class names of a folder, with commas.", rich_help_panel=_DATA
+    ),
+]
+Instances = Annotated[
+    bool, typer.Option("--instances", help="Masks number objects.", rich_help_panel=_DATA)
+]
+FolderAxes = Annotated[
+    str | None, typer.Option(help="Axes of a folder's images.", rich_help_panel=_DATA)
+]
+CityscapesLabels = Annotated[
+    Literal["groups", "classes"] | None,
+    typer.Option(help="Of Cityscapes: 7 groups (default) or 19.", rich_help_panel=_DATA),
+]
+
+
 def train(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="nuclei or streets (what the demo networks learn from), a folder with images "
-            "and masks inside, or the root of Cityscapes.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option(metavar="NAME.safetensors", help="The file to write.")],
-    recipe: Annotated[
-        Literal["nuclei", "streets"] | None,
-        typer.Option(help="Settings to start from; default: those of SOURCE, if it has any."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a training was interrupted.")
-    ] = False,
-    seed: Annotated[int | None, typer.Option(help="Decides on everything random.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps.", rich_help_panel=_COURSE)
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Crops per step.", rich_help_panel=_COURSE)
-    ] = None,
-    crop: Annotated[
-        int | None, typer.Option(help="Side of a crop in pixels.", rich_help_panel=_COURSE)
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="The largest one.", rich_help_panel=_COURSE)
-    ] = None,
-    validate_every: Annotated[
-        int | None,
-        typer.Option(
-            help="Steps between validations; each writes a checkpoint.", rich_help_panel=_COURSE
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that prepare data.", rich_help_panel=_COURSE)
-    ] = None,
+    source: Source,
+    out: Out,
+    recipe: RecipeName = None,
+    resume: Resume = False,
+    seed: Seed = None,
+    steps: Steps = None,
+    batch_size: BatchSize = None,
+    crop: Crop = None,
+    learning_rate: LearningRate = None,
+    validate_every: ValidateEvery = None,
+    workers: Workers = None,
     device: Device = "auto",
-    depth: Annotated[
-        int | None, typer.Option(help="Levels below the first.", rich_help_panel=_NETWORK)
-    ] = None,
-    base_width: Annotated[
-        int | None, typer.Option(help="Channels of the first level.", rich_help_panel=_NETWORK)
-    ] = None,
-    normalisation: Annotated[
-        Literal["percentile", "zero-mean-unit-variance", "mean-std"] | None,
-        typer.Option(help="What is done to images first.", rich_help_panel=_NETWORK),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES", help="Class names of a folder, with commas.", rich_help_panel=_DATA
-        ),
-    ] = None,
-    instances: Annotated[
-        bool,
-        typer.Option("--instances", help="Masks number objects.", rich_help_panel=_DATA),
-    ] = False,
-    axes: Annotated[
-        str | None, typer.Option(help="Axes of a folder's images.", rich_help_panel=_DATA)
-    ] = None,
-    labels: Annotated[
-        Literal["groups", "classes"] | None,
-        typer.Option(help="Of Cityscapes: 7 groups (default) or 19.", rich_help_panel=_DATA),
-    ] = None,
+    depth: Depth = None,
+    base_width: BaseWidth = None,
+    normalisation: NormalisationName = None,
+    classes: FolderClasses = None,
+    instances: Instances = False,
+    axes: FolderAxes = None,
+    labels: CityscapesLabels = None,
     as_json: Json = False,
 ) -> None:
     """Train a U-Net; Ctrl-C stops it so that --resume goes on."""
-    from ..training.checkpoint import TrainingFiles
-    from ..training.opening import open_source
-    from ..training.trainer import train as run
-
-    of_source: dict[str, Any] = {
-        "classes": None if classes is None else [name.strip() for name in classes.split(",")],
-        "instances": instances,
-        "axes": axes,
-        "labels": labels,
-    }
     changes = {
         "seed": seed,
         "steps": steps,
@@ -110,19 +113,37 @@ def train(
         "base_width": base_width,
         "normalisation": normalisation,
     }
+    of_source: dict[str, Any] = {
+        "classes": None if classes is None else names_in(classes),
+        "instances": instances,
+        "axes": axes,
+        "labels": labels,
+    }
     options = _options(recipe, source, changes, device)
+    _report(_train(source, of_source, options, out, resume), as_json)
+
+
+def _train(
+    source: str, of_source: dict[str, Any], options: "TrainingOptions", out: Path, resume: bool
+) -> "TrainingResult":
+    """Train with a bar on stderr; Ctrl-C ends the command and says how to go on."""
+    from ..training.checkpoint import TrainingFiles
+    from ..training.opening import open_source
+    from ..training.trainer import train as run
+
     training = open_source(source, "train", **of_source)
     validation = open_source(source, "validation", **of_source)
     try:
         with progress_bar("Training") as progress:
-            result = run(training, validation, options, out, resume=resume, progress=progress)
+            return run(training, validation, options, out, resume=resume, progress=progress)
     except KeyboardInterrupt:
         checkpoint = TrainingFiles.of(out).checkpoint
+        if not checkpoint.exists():
+            fail("Stopped before the first step; nothing was written.")
         fail(
             f"Stopped; {checkpoint} keeps what was learnt so far. "
             "Go on with the same command and --resume."
         )
-    _report(result, as_json)
 
 
 def _options(

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_seggradcam.evaluate.segmentation import confusion, mean_iou
+from napari_seggradcam.evaluate.segmentation import confusion, fit_colour_forest, mean_iou
 from napari_seggradcam.scenes import streets
+from napari_seggradcam.scenes.generators import TEST_SEEDS
 from napari_seggradcam.scenes.street_camera import Camera
 from napari_seggradcam.scenes.street_canvas import FLAT, SKY, VEHICLE, Canvas
 
@@ -109,3 +110,13 @@ def test_later_paint_covers_earlier_and_takes_brightness_per_pixel_or_window():
     np.testing.assert_array_equal(canvas.instances[2, 3:6], 1)
     np.testing.assert_array_equal(canvas.depth[2, 3:6], 5.0)
     assert (canvas.labels[canvas.instances == 0] == SKY).all()
+
+
+@pytest.mark.slow
+def test_a_forest_on_colour_and_position_stays_below_what_a_network_must_reach(scenes):
+    learned = [*scenes, *(streets.generate(seed) for seed in range(12, 24))]
+    classify = fit_colour_forest([s.image for s in learned], [s.labels for s in learned], trees=25)
+    unseen = [streets.generate(seed) for seed in TEST_SEEDS[:8]]
+    classes = len(streets.CLASSES)
+    counts = sum(confusion(classify(s.image), s.labels, classes) for s in unseen)
+    assert mean_iou(counts) <= 0.55

@@ -244,21 +244,28 @@ def fit_colour_forest(
             'Install it: pip install "napari-seggradcam[plots]"'
         ) from error
 
-    rng = np.random.default_rng(seed)
-    features, targets = [], []
-    for image, truth in zip(images, labels, strict=True):
-        drawn = rng.integers(0, truth.size, pixels)
-        features.append(_colour_and_position(image)[drawn])
-        targets.append(truth.ravel()[drawn])
     # Leaves of several pixels: single ones would learn the noise and do worse on new images.
     forest = RandomForestClassifier(trees, min_samples_leaf=5, n_jobs=-1, random_state=seed)
-    forest.fit(np.concatenate(features), np.concatenate(targets))
+    forest.fit(*_drawn_pixels(images, labels, pixels, seed))
 
     def classify(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         predicted = forest.predict(_colour_and_position(image))
         return np.asarray(predicted, np.uint8).reshape(image.shape[:2])
 
     return classify
+
+
+def _drawn_pixels(
+    images: Sequence[npt.NDArray[Any]], labels: Sequence[Labels], pixels: int, seed: int
+) -> tuple[npt.NDArray[np.float32], Labels]:
+    """Return features and classes of pixels drawn at random from every image."""
+    rng = np.random.default_rng(seed)
+    features, targets = [], []
+    for image, truth in zip(images, labels, strict=True):
+        drawn = rng.integers(0, truth.size, pixels)
+        features.append(_colour_and_position(image)[drawn])
+        targets.append(truth.ravel()[drawn])
+    return np.concatenate(features), np.concatenate(targets)
 
 
 def _colour_and_position(image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_seggradcam.scenes.arrays import Bools, Floats, Window
 
@@ -78,13 +79,7 @@ class Canvas:
         inside = np.flatnonzero(mask)
         if inside.size == 0:
             return
-
-        def at_mask(values: float | Floats) -> float | Floats:
-            if isinstance(values, np.ndarray) and values.ndim == 2:
-                return np.broadcast_to(values, mask.shape).ravel()[inside]
-            return values
-
-        value = at_mask(brightness)
+        value = _at(inside, mask.shape, brightness)
         if isinstance(value, np.ndarray):
             value = value[:, None]
         # Indices into the flat picture: much faster than one index per axis.
@@ -94,9 +89,18 @@ class Canvas:
         self.rgb.reshape(-1, 3)[place] = colour * value
         self.labels.ravel()[place] = label
         self.instances.ravel()[place] = instance
-        self.depth.ravel()[place] = at_mask(depth)
+        self.depth.ravel()[place] = _at(inside, mask.shape, depth)
         self.glow.ravel()[place] = glow
 
     def shade(self, window: Window, factor: Floats) -> None:
         """Multiply the colours of a window, for shadows; `factor` has its shape."""
         self.rgb[window] *= factor[..., None]
+
+
+def _at(
+    inside: npt.NDArray[np.intp], shape: tuple[int, ...], values: float | Floats
+) -> float | Floats:
+    """Return values that broadcast to a window at its painted pixels; others as they are."""
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        return np.broadcast_to(values, shape).ravel()[inside]
+    return values

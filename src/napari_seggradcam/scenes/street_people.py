@@ -62,30 +62,40 @@ def paint_person(
     stride = float(rng.uniform(0.02, 0.13)) * float(rng.choice([-1, 1]))
     wide = float(rng.uniform(0.105, 0.135))
     shoes = np.array([0.12, 0.11, 0.11], np.float32) * float(rng.uniform(0.6, 3))
-    skirt = rng.random() < 0.25
-    for side in (-1, 1):
-        hip, foot = side * 0.045, side * (0.05 + abs(stride))
-        figure.limb((hip, 0.48), (foot, 0.05), 0.05, skin if skirt else bottom)
-        figure.limb((foot - 0.01, 0.025), (foot + 0.05 * np.sign(stride), 0.022), 0.028, shoes)
-    if skirt:
-        figure.trapezoid((0.26, 0.52), (0.16, 0.09), bottom)
+    _paint_legs(figure, skin, bottom, shoes, stride, skirt=bool(rng.random() < 0.25))
     coat = rng.random() < 0.25
     figure.trapezoid((0.3 if coat else 0.46, 0.82), (wide * (1.15 if coat else 0.85), wide), top)
     if rng.random() < 0.35:
         figure.stripes((0.5, 0.78), wide * 0.9, look.pick(rng))
     if rng.random() < 0.3:
-        bag = look.pick(rng)
-        figure.limb((0.15, 0.5), (0.15, 0.42), 0.07, bag)
+        figure.limb((0.15, 0.5), (0.15, 0.42), 0.07, look.pick(rng))
     sleeves = skin if rng.random() < 0.3 else top * np.float32(0.9)
+    _paint_arms(figure, skin, sleeves, stride, wide)
+    figure.limb((0, 0.82), (0, 0.86), 0.04, skin)
+    hair = look.pick(rng) if rng.random() < 0.25 else _HAIR[int(rng.integers(len(_HAIR)))]
+    figure.head(skin, hair.astype(np.float32), from_behind=bool(rng.random() < 0.35))
+
+
+def _paint_legs(
+    figure: _Figure, skin: Floats, clothes: Floats, shoes: Floats, stride: float, skirt: bool
+) -> None:
+    """Paint legs, shoes and the skirt over them."""
+    for side in (-1, 1):
+        hip, foot = side * 0.045, side * (0.05 + abs(stride))
+        figure.limb((hip, 0.48), (foot, 0.05), 0.05, skin if skirt else clothes)
+        figure.limb((foot - 0.01, 0.025), (foot + 0.05 * np.sign(stride), 0.022), 0.028, shoes)
+    if skirt:
+        figure.trapezoid((0.26, 0.52), (0.16, 0.09), clothes)
+
+
+def _paint_arms(figure: _Figure, skin: Floats, sleeves: Floats, stride: float, wide: float) -> None:
+    """Paint arms and hands; `wide` is half the width of the shoulders."""
     for side in (-1, 1):
         elbow = (side * (wide + 0.05), 0.63)
         hand = (side * (wide + 0.03) + 0.6 * stride, 0.48)
         figure.limb((side * (wide - 0.005), 0.79), elbow, 0.038, sleeves)
         figure.limb(elbow, hand, 0.033, sleeves)
         figure.limb(hand, hand, 0.034, skin)
-    figure.limb((0, 0.82), (0, 0.86), 0.04, skin)
-    hair = look.pick(rng) if rng.random() < 0.25 else _HAIR[int(rng.integers(len(_HAIR)))]
-    figure.head(skin, hair.astype(np.float32), from_behind=bool(rng.random() < 0.35))
 
 
 class _Figure:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_seggradcam.scenes.arrays import Floats
 from napari_seggradcam.scenes.scene import Scene, check_size, renumbered
 
 CLASSES = ("background", "nucleus")
@@ -28,8 +29,6 @@ SMALLEST = 64
 # in both parts.
 TEST_PART = (slice(0, 512), slice(0, 200))
 TRAIN_PART = (slice(0, 512), slice(240, 512))
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from skimage.io import imread
 from typer.testing import Result
 
 import napari_seggradcam as sgc
+from napari_seggradcam.store.explanations import StoredMap
+from napari_seggradcam.store.overlay import overlay
 
 Call = Callable[..., Result]
 
@@ -164,3 +166,37 @@ def test_what_lies_at_out_is_not_overwritten(
     assert done.exit_code == 1
     assert "not overwritten" in done.stderr
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_volume(call: Call, tmp_path: Path) -> None:
+    module = sgc.UNet(ndim=3, depth=1, base_width=4)
+    path = sgc.Network.from_module(module, axes="CZYX", name="3D").save(tmp_path / "n.safetensors")
+    volume = np.random.default_rng(0).normal(size=(10, 17, 16)).astype(np.float32)
+    np.save(tmp_path / "volume.npy", volume)
+    done = call(
+        "explain", tmp_path / "volume.npy", "--network", path, "--pixel", "4,5,6",
+        "--out", tmp_path / "e.sgc.zarr", "--figure", tmp_path / "e.png",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    saved = sgc.open_explanation(tmp_path / "e.sgc.zarr")
+    expected = sgc.explain(
+        sgc.open_network(path), volume, sgc.pixel(4, 5, 6), axes="ZYX", layers="levels"
+    )
+    for name in expected:
+        np.testing.assert_array_equal(saved[name].signed, expected[name].signed)
+        assert saved[name].scale == expected[name].scale
+        assert saved[name].translate == expected[name].translate
+
+
+def test_figures_place_maps_as_resized_does(files: SimpleNamespace) -> None:
+    image = tifffile.imread(files.image)
+    explanation = sgc.explain(
+        sgc.open_network(files.network), image, sgc.everywhere(), axes="YX", layers="levels"
+    )
+    for heatmap in explanation.values():
+        place = heatmap.scale, heatmap.translate
+        signed = StoredMap(heatmap.name, heatmap.signed, heatmap.signed, heatmap.weights, *place)
+        expected = heatmap.resized(signed=True)
+        np.testing.assert_allclose(
+            overlay(signed, image.shape), expected, atol=1e-5 * np.abs(expected).max()
+        )

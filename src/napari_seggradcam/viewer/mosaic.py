@@ -115,7 +115,13 @@ class Mosaic:
         count = self.image.grid.ndim - first
         points = np.zeros((len(self.names), count))
         points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = self.corners
-        largest = [f"{value:.2g}" for value in self.largest]
+        height, width = self.image.shape[-2:]
+        tiles = (self.shares[..., y : y + height, x : x + width] for y, x in self.corners)
+        # A map of zeros is drawn on a scale up to 1, which is no value of its own.
+        largest = [
+            f"max {value:.2g}" if tile.any() else "all zero"
+            for tile, value in zip(tiles, self.largest, strict=True)
+        ]
         layer = Points(
             points,
             name="mosaic · names",
@@ -125,7 +131,7 @@ class Mosaic:
             border_color="transparent",
             features={"name": list(self.names), "largest": largest},
             text={
-                "string": "{name} · max {largest}",
+                "string": "{name} · {largest}",
                 "anchor": "upper_left",
                 "color": "white",
                 "size": 9,

@@ -71,7 +71,7 @@ class Stack:
 
     def caption(self, step: int) -> str:
         """Network layer and largest value of one step."""
-        return f"{self.names[step]} · largest {self.limits[step][1]:.3g}"
+        return f"{self.names[step]} · largest {self.values[step].max():.3g}"
 
 
 def build_stack(explanation: "Explanation", image: ImageInput) -> Stack:

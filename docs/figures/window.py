@@ -48,7 +48,8 @@ def main(path: Path) -> None:
     viewer.window.resize(*SIZE)
     settle()
     clicks = open_demo(viewer, "nuclei")
-    wait_until(lambda: clicks.done, "The demo")
+    # The names are the last layer that is added when all cells are there.
+    wait_until(lambda: clicks.done and "mosaic · names" in viewer.layers, "The demo")
     settle()
     viewer.reset_view()
     settle()

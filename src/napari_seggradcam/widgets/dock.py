@@ -139,6 +139,7 @@ class SegGradCamWidget(QWidget):
         self.pointer.start()
         for layer in self._viewer.layers:
             self._adopt_sample(layer)
+        self._on_busy()
 
     def detach(self) -> None:
         """Cancel all work and let go of the viewer; the heatmaps stay in it."""

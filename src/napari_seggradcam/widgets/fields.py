@@ -57,6 +57,19 @@ def combo(name: str, choices: Choices, tooltip: str, value: Any = None) -> Any:
     return _describe(box, name, tooltip)
 
 
+def refill(box: Any, value: Any) -> None:
+    """Ask a ComboBox for its choices again, quietly, and choose ``value`` if it is offered.
+
+    magicgui leaves what is there already in its old place and appends what is new;
+    cleared first, the choices stand in their order.
+    """
+    with box.changed.blocked():
+        box.native.clear()
+        box.reset_choices()
+        if value in box.choices:
+            box.value = value
+
+
 def number(name: str, tooltip: str, value: int = 1, low: int = 0, high: int = 2**31 - 1) -> Any:
     """Return a magicgui SpinBox."""
     box = create_widget(

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from .fields import FieldGrid, beside, button, combo
+from .fields import FieldGrid, beside, button, combo, refill
 from .message import Message
 from .section import Section
 
@@ -119,14 +119,10 @@ class ImageSection(Section):
         """
         before = self.current
         self._layers = list(layers)
-        with self.layer.changed.blocked():
-            self.layer.reset_choices()
-            if self.pinned and before not in self._layers:
-                self.pin.setChecked(False)
-            if not self.pinned and active in self._layers:
-                self.layer.value = active
-            elif before in self._layers:
-                self.layer.value = before
+        if self.pinned and before not in self._layers:
+            self.pin.setChecked(False)
+        follows = not self.pinned and active in self._layers
+        refill(self.layer, active if follows else before)
         self.empty.setVisible(not self._layers)
         self.fields.setVisible(bool(self._layers))
         self._announce()
@@ -145,9 +141,9 @@ class ImageSection(Section):
         axes : sequence of (str, int or None)
             Text and value of each choice; the value stays if it is still offered.
         """
-        with self.axis.changed.blocked():
-            self._axes = list(axes)
-            self.axis.reset_choices()
+        before = self.channel_axis
+        self._axes = list(axes)
+        refill(self.axis, before)
         for widget in (self._axis_label, self.axis.native):
             widget.setVisible(bool(self._axes))
 

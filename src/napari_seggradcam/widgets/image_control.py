@@ -88,6 +88,11 @@ class ImageControl(QObject):
         self._takes = None if ndim is None or channels is None else (ndim, channels)
         self.update()
 
+    def settle(self) -> None:
+        """Plan now what a change of the last moments waits for."""
+        if self._timer.isActive():
+            self.update()
+
     def update(self) -> None:
         """Plan again what the network gets, and say so."""
         self._timer.stop()
@@ -98,7 +103,7 @@ class ImageControl(QObject):
         elif layer is not None:
             self._section.offer_axes([])
             self._section.say(_size_of(layer))
-        self._network_section.problem.say(self.problem, "warning")
+        self._network_section.misfit.say(self.problem, "warning")
         self.changed.emit()
 
     def _plan(self, layer: Any, ndim: int, channels: int) -> None:

@@ -19,12 +19,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .fields import FieldGrid, beside, button, combo
+from .fields import FieldGrid, beside, button, combo, refill
 from .message import Message
 from .network_source import NetworkSource
 from .section import Section
 
 OPEN = "open"
+NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,15 @@ class NetworkSection(Section):
 
     def __init__(self, device: str = "auto", parent: QWidget | None = None) -> None:
         super().__init__(2, "Network", parent)
-        self._sources: list[tuple[str, NetworkSource | str | None]] = []
+        self._sources: list[tuple[str, NetworkSource | str]] = []
         self._chosen: NetworkSource | None = None
         self._devices = [(name, name) for name in dict.fromkeys(("auto", "cpu", device))]
         self._build_choice(device)
         self._build_card()
         self._build_answers()
         self.rows.addWidget(self.problem)
+        self.misfit = Message()
+        self.rows.addWidget(self.misfit)
         self.offer([], None)
         self.show_card(None)
 
@@ -146,12 +149,10 @@ class NetworkSection(Section):
     def offer(self, sources: Sequence[NetworkSource], chosen: NetworkSource | None) -> None:
         """Fill the list of networks without asking to open any of them."""
         self._chosen = chosen
-        with self.source.changed.blocked():
-            self._sources = [("Choose a network…", None)]
-            self._sources += [(source.title, source) for source in sources]
-            self._sources.append(("Open a file…", OPEN))
-            self.source.reset_choices()
-            self.source.value = chosen
+        self._sources = [("Choose a network…", NONE)]
+        self._sources += [(source.title, source) for source in sources]
+        self._sources.append(("Open a file…", OPEN))
+        refill(self.source, chosen or NONE)
 
     def offer_devices(self, devices: Sequence[str], best: str) -> None:
         """Offer what this machine has; a choice that it lacks becomes auto.
@@ -163,20 +164,17 @@ class NetworkSection(Section):
         best : str
             What auto means here.
         """
-        with self.device.changed.blocked():
-            chosen = self.device.value
-            self._devices = [(f"auto ({best})", "auto"), *((name, name) for name in devices)]
-            self.device.reset_choices()
-            self.device.value = chosen if chosen in devices else "auto"
+        chosen = self.device.value
+        self._devices = [(f"auto ({best})", "auto"), *((name, name) for name in devices)]
+        refill(self.device, chosen if chosen in devices else "auto")
 
-    def _on_source(self, source: NetworkSource | str | None) -> None:
-        if source != OPEN:
-            self.network_chosen.emit(source)
-            return
-        # Nothing is open yet: the person may still cancel the dialog.
-        with self.source.changed.blocked():
-            self.source.value = self._chosen
-        self.open_requested.emit()
+    def _on_source(self, source: NetworkSource | str) -> None:
+        if source == OPEN:
+            # Nothing is open yet: the person may still cancel the dialog.
+            refill(self.source, self._chosen or NONE)
+            self.open_requested.emit()
+        else:
+            self.network_chosen.emit(None if source == NONE else source)
 
     def show_opening(self, title: str) -> None:
         """Say that a network is being opened."""

@@ -11,7 +11,7 @@ from .fields import FieldGrid, combo, line, number
 from .message import Message
 
 _NORMALISATIONS = (
-    ("Values as they are", None),
+    ("Values as they are", "none"),
     ("Percentiles 1 to 99.8 to 0…1", "percentile"),
     ("Mean 0, standard deviation 1", "zero-mean-unit-variance"),
 )
@@ -106,7 +106,7 @@ class OpeningDialog(QDialog):
         names = [name.strip() for name in self.classes.value.split(",") if name.strip()]
         if names:
             options["classes"] = names
-        if self.normalisation.value is not None:
+        if self.normalisation.value != "none":
             options["normalisation"] = {"kind": self.normalisation.value}
         return options
 

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from .fields import FieldGrid, button, combo
+from .fields import FieldGrid, button, combo, refill
 from .message import Message
 from .region_source import RegionChoice
 from .section import Section
@@ -103,11 +103,15 @@ class RegionSection(Section):
         chosen = self.target.value
         name = self._classes[chosen] if isinstance(chosen, int) else None
         self._classes = list(classes)
-        with self.target.changed.blocked():
-            self.target.reset_choices()
-            self.target.value = self._classes.index(name) if name in self._classes else PREDICTED
+        refill(self.target, self._classes.index(name) if name in self._classes else PREDICTED)
         self.first.offer_classes(classes)
         self.second.offer_classes(classes)
+
+    def follow_label(self, layer: Any) -> None:
+        """Take over the label that was picked in a layer, where one label is meant."""
+        for picker in (self.first, self.second):
+            if picker.what.value is layer and layer.selected_label > 0:
+                picker.label.value = layer.selected_label
 
     def show_size(self, pixels: int, total: int) -> None:
         """Show how many pixels the region has."""

@@ -107,6 +107,10 @@ class RegionControl(QObject):
         for layer in layers:
             self._connections.connect_all(layer.events, _PLACEMENT, self._on_change)
             self._connections.connect_all(layer.events, _CONTENT, self._on_content)
+            self._connections.connect_all(layer.events, ("selected_label",), self._on_label)
+
+    def _on_label(self, event: Any) -> None:
+        self._section.follow_label(event.source)
 
     def _on_content(self, event: Any) -> None:
         # Shapes and Points announce a change before and while it happens, too.

@@ -109,6 +109,7 @@ class RunControl(QObject):
         SegGradCamError
             If image or region can't be used.
         """
+        self._image.settle()
         plan, opened = self._image.plan, self._network.opened
         if plan is None or opened is None:
             raise ImageError(self.reason)

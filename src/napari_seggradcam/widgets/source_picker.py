@@ -9,7 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from .fields import beside, combo, number
+from .fields import beside, combo, number, refill
 from .region_source import Source
 
 _KINDS = ("pixel", "image", "class")
@@ -75,20 +75,15 @@ class SourcePicker(QWidget):
         """Offer these Labels, Shapes and Points layers; the choice stays if it can."""
         before = self.what.value
         self._layers = list(layers)
-        with self.what.changed.blocked():
-            self.what.reset_choices()
-            kept = before in self._layers or before in _KINDS
-            if kept:
-                self.what.value = before
+        refill(self.what, before)
         self._show_fields()
-        if not kept:
+        if self.what.value is not before:
             self.changed.emit()
 
     def offer_classes(self, classes: Sequence[str]) -> None:
         """Offer the classes of a network."""
         self._classes = list(classes)
-        with self.predicted.changed.blocked():
-            self.predicted.reset_choices()
+        refill(self.predicted, self.predicted.value)
 
     def choose_layer(self, layer: Any) -> None:
         """Take the region from this layer."""

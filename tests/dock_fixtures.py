@@ -1,0 +1,100 @@
+"""Small networks and waiting, for all tests of the dock."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import napari_seggradcam as sgc
+from napari_seggradcam.networks.normalisation import Percentile
+from napari_seggradcam.scenes.streets import CLASSES
+from napari_seggradcam.widgets import network_source
+
+SAMPLE = {"napari_seggradcam": {"sample": "nuclei", "network": "nuclei"}}
+
+
+@pytest.fixture(scope="session")
+def network_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with two small networks named like those that come along."""
+    folder = tmp_path_factory.mktemp("networks")
+    nuclei = sgc.UNet(in_channels=1, out_channels=2, depth=2, base_width=4)
+    sgc.Network.from_module(
+        nuclei,
+        classes=("background", "nucleus"),
+        colours=("#404040", "#00ff00"),
+        normalisation=Percentile(),
+        name="nuclei",
+    ).save(folder / "nuclei.safetensors")
+    streets = sgc.UNet(in_channels=3, out_channels=len(CLASSES), depth=2, base_width=4)
+    sgc.Network.from_module(streets, channels=3, classes=CLASSES, name="streets").save(
+        folder / "streets.safetensors"
+    )
+    return folder
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's data folder, in a temporary place."""
+    folder = tmp_path / "user-data"
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *_args, **_kwargs: folder)
+    return folder
+
+
+@pytest.fixture
+def small_demos(
+    network_files: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The small networks take the place of those that come along."""
+    demos = tuple(
+        replace(demo, path=str(network_files / Path(demo.path).name))
+        for demo in network_source.demo_networks()
+    )
+    monkeypatch.setattr(network_source, "demo_networks", lambda: demos)
+    return network_files
+
+
+def an_image(shape: tuple[int, ...] = (48, 64)) -> np.ndarray:
+    """Blobs on noise."""
+    random = np.random.default_rng(3)
+    return random.normal(100, 20, shape).astype(np.float32)
+
+
+def a_region(shape: tuple[int, ...] = (48, 64)) -> np.ndarray:
+    """A rectangle of 8 x 10 pixels."""
+    region = np.zeros(shape, np.uint8)
+    region[..., 10:18, 20:30] = 1
+    return region
+
+
+def wait(qtbot: Any, met: Callable[[], Any], timeout: int = 60_000) -> None:
+    """Wait until a condition is met; machines that build are slow."""
+    qtbot.waitUntil(lambda: bool(met()), timeout=timeout)
+
+
+def add_sample(viewer: Any, shape: tuple[int, ...] = (48, 64), **fields: Any) -> Any:
+    """Add image and region with the metadata of a sample; return the image layer."""
+    image = viewer.add_image(an_image(shape), name="cells", metadata=dict(SAMPLE), **fields)
+    viewer.add_labels(a_region(shape), name="drawn", metadata=dict(SAMPLE), **fields)
+    return image
+
+
+def wait_ready(qtbot: Any, dock: Any) -> None:
+    """Wait until Run can be clicked and the pixels are counted."""
+    wait(qtbot, lambda: dock.run.button.isEnabled() and "px" in dock.region.readout.text())
+
+
+def wait_idle(qtbot: Any, dock: Any) -> None:
+    """Wait until nothing computes and nothing is being added."""
+    wait(qtbot, lambda: not dock.run_control.running and not dock.compare_control.building)
+
+
+def heatmap_layers(viewer: Any) -> dict[str, Any]:
+    """Result layers by network layer."""
+    return {
+        layer.metadata["napari_seggradcam"]["key"]: layer
+        for layer in viewer.layers
+        if layer.metadata.get("napari_seggradcam", {}).get("kind") == "heatmap"
+    }

@@ -17,7 +17,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "napari_seggradcam"
-SHIPPED = ("napari.yaml", "py.typed", "scenes/data/ORIGIN.md", "scenes/data/nuclei.safetensors")
+SHIPPED = (
+    "napari.yaml",
+    "py.typed",
+    *(f"scenes/data/{name}" for name in ("ORIGIN.md", "nuclei.tif", "nuclei-mask.tif")),
+    *(f"scenes/data/{name}.safetensors" for name in ("nuclei", "streets")),
+)
 
 
 def check_contents(dist: Path) -> Path:

@@ -1,6 +1,6 @@
 """Filled shapes and bands in two dimensions against brute force."""
 
-from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -30,7 +30,7 @@ anywhere = st.floats(-4, 22, width=32)
 def distance_to_path(points: np.ndarray) -> np.ndarray:
     """Distance of every pixel centre from an open path, segment by segment."""
     distances = [np.linalg.norm(PIXELS - points[0], axis=-1)]
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in pairwise(points):
         step = end - start
         along = ((PIXELS - start) @ step / max(step @ step, 1e-300)).clip(0, 1)
         distances.append(np.linalg.norm(PIXELS - start - along[..., None] * step, axis=-1))
@@ -106,12 +106,11 @@ def test_flat_ellipse_is_its_line() -> None:
 
 
 def test_shapes_beyond_the_mask_are_cut_off() -> None:
-    far: Callable[[float], np.ndarray] = lambda at: np.array(
-        [[at, at], [at, at + 9], [at + 9, at + 9], [at + 9, at]]
-    )
+    def far(at: float) -> np.ndarray:
+        return np.array([[at, at], [at, at + 9], [at + 9, at + 9], [at + 9, at]])
+
     for fill in (polygon_mask, ellipse_mask, lambda v, e: path_mask(v, 3.0, e)):
         assert not fill(far(-40), EXTENT).any()
         assert not fill(far(90), EXTENT).any()
-    assert polygon_mask(far(-100) * [1, 1] + 0, EXTENT).sum() == 0
     everything = np.array([[-50.0, -50.0], [-50.0, 90.0], [90.0, 90.0], [90.0, -50.0]])
     assert polygon_mask(everything, EXTENT).all()

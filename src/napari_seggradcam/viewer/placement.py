@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Labels, Layer
 from napari.utils.transforms import CompositeAffine
 from numpy.typing import ArrayLike
 
@@ -28,7 +28,7 @@ def layer_grid(layer: Layer) -> Grid:
     For layers without pixels (Shapes, Points) the shape is all zeros.
     """
     shape: tuple[int, ...] = (0,) * layer.ndim
-    if hasattr(layer, "multiscale"):
+    if isinstance(layer, Image | Labels):
         data = layer.data[0] if layer.multiscale else layer.data
         shape = tuple(data.shape[: layer.ndim])
     return transform_grid(transform_of(layer), shape)

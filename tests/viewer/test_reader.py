@@ -1,0 +1,115 @@
+"""Saved explanations in napari."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.layers import Image, Layer
+
+from napari_seggradcam.explain.explanation import Explanation
+from napari_seggradcam.store.explanations import write_explanation
+from napari_seggradcam.viewer.placement import layer_grid
+from napari_seggradcam.viewer.reader import get_reader
+
+from .conftest import LAYERS, MakeExplanation
+
+SHAPE = (16, 24)
+
+
+@pytest.fixture
+def explanation(make_explanation: MakeExplanation) -> Explanation:
+    return make_explanation(SHAPE)
+
+
+@pytest.fixture
+def saved(explanation: Explanation, tmp_path: Path) -> Path:
+    return explanation.save(tmp_path / "mine.sgc.zarr")
+
+
+def read(path: Path) -> list[Layer]:
+    reader = get_reader(str(path))
+    assert reader is not None
+    return [Layer.create(*layer) for layer in reader(str(path))]
+
+
+def test_saved_explanation_opens_as_image_heatmaps_and_region(
+    saved: Path, explanation: Explanation
+) -> None:
+    image, *heatmaps, region = read(saved)
+    assert image.name == "mine"
+    assert [layer.name for layer in heatmaps] == [f"nucleus · {name}" for name in LAYERS]
+    assert [layer.visible for layer in heatmaps] == [False, True, False]
+    np.testing.assert_array_equal(region.data > 0, explanation.region)
+    for layer, heatmap in zip(heatmaps, explanation.values(), strict=True):
+        np.testing.assert_array_equal(layer.data, heatmap.heatmap)
+        np.testing.assert_allclose(layer.scale, heatmap.scale)
+        np.testing.assert_allclose(layer.translate, heatmap.translate)
+        assert layer.metadata["napari_seggradcam"]["network_layer"] == heatmap.name
+        np.testing.assert_allclose(outline(layer), outline(image))
+
+
+def outline(layer: Layer) -> np.ndarray:
+    """Outer edges of the first and last pixel in world coordinates."""
+    shape = np.array(layer.data.shape)
+    return layer_grid(layer).to_world([(-0.5, -0.5), shape - 0.5])
+
+
+def test_pixel_size_and_units_come_back(tmp_path: Path, explanation: Explanation) -> None:
+    path = write_explanation(
+        tmp_path / "mine.sgc.zarr",
+        explanation.stored_maps(),
+        explanation.region,
+        explanation.image,
+        explanation.record,
+        pixel_size=(0.5, 2.0),
+        units=("micrometer", "micrometer"),
+    )
+    image, *heatmaps, region = read(path)
+    for layer in (*heatmaps, region):
+        np.testing.assert_allclose(outline(layer), outline(image))
+        assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]
+    np.testing.assert_allclose(image.scale, (0.5, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "rgb", "ndim"),
+    [((*SHAPE, 3), True, 2), ((5, *SHAPE), False, 3), ((*SHAPE, 5), False, 3)],
+)
+def test_channels_of_the_image(
+    tmp_path: Path, explanation: Explanation, shape: tuple[int, ...], rgb: bool, ndim: int
+) -> None:
+    path = write_explanation(
+        tmp_path / "mine.sgc.zarr",
+        explanation.stored_maps(),
+        explanation.region,
+        np.zeros(shape, np.uint8),
+        explanation.record,
+    )
+    image = read(path)[0]
+    assert isinstance(image, Image)
+    assert (image.rgb, image.ndim) == (rgb, ndim)
+    np.testing.assert_array_equal(image.extent.data[1][-2:], (15, 23))
+
+
+def test_without_the_image(tmp_path: Path, explanation: Explanation) -> None:
+    path = write_explanation(
+        tmp_path / "mine.sgc.zarr",
+        explanation.stored_maps(),
+        explanation.region,
+        None,
+        explanation.record,
+    )
+    assert len(read(path)) == len(LAYERS) + 1
+
+
+def test_nothing_else_is_claimed(saved: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.sgc.zarr"
+    other.mkdir()
+    renamed = tmp_path / "mine.zarr"
+    for path in (other, renamed, tmp_path / "missing.sgc.zarr", tmp_path / "image.tif"):
+        assert get_reader(str(path)) is None
+    assert get_reader([str(saved), str(other)]) is None
+    assert get_reader([]) is None
+    several = get_reader([str(saved), str(saved)])
+    assert several is not None
+    assert len(several([str(saved), str(saved)])) == 2 * (len(LAYERS) + 2)

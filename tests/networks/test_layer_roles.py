@@ -18,12 +18,13 @@ from architectures import (
     WithAuxiliary,
 )
 from monai.networks import nets
+from torch import nn
+from torch.nn import functional
+
 from napari_seggradcam.errors import LayerError, NetworkError
 from napari_seggradcam.networks.layers import NetworkLayer
 from napari_seggradcam.networks.network import Network
 from napari_seggradcam.networks.unet import UNet
-from torch import nn
-from torch.nn import functional
 
 
 def opened(module: nn.Module, axes: str = "CYX") -> Network:

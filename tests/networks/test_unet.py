@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from napari_seggradcam.errors import OptionError
 from napari_seggradcam.networks.unet import UNet
 

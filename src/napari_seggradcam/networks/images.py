@@ -69,7 +69,7 @@ def channels_first(
     array = np.transpose(array, [axes.index(letter) for letter in "C" + spatial])
     if array.shape[0] != channels:
         raise ShapeError(
-            f"The image has {_count(array.shape[0], 'channel')} (axes {given!r}) and the network "
+            f"The image (axes {given!r}) has {_count(array.shape[0], 'channel')} and the network "
             f"takes {channels}. Choose channels of the image, name its axes with axes=, or choose "
             "a network that fits it."
         )

@@ -7,6 +7,7 @@ torch's meta device, which knows shapes and computes nothing.
 import copy
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 import torch
@@ -41,8 +42,6 @@ class Prober:
         self._module = module
         self._ndim = ndim
         self._channels = channels
-        self._twin: nn.Module | None = None
-        self._has_twin = True
 
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have."""
@@ -57,7 +56,8 @@ class Prober:
 
     def trace(self, size: tuple[int, ...]) -> Trace:
         """Graph of tensors for an input of one size."""
-        return self._try(size, lambda module, image: trace_network(module, image, self._ndim))
+        with as_found(self._module):
+            return self._try(size, lambda module, image: trace_network(module, image, self._ndim))
 
     def _output_shape(self, size: tuple[int, ...]) -> tuple[int, ...]:
         def run(module: nn.Module, image: torch.Tensor) -> tuple[int, ...]:
@@ -70,30 +70,30 @@ class Prober:
     ) -> Answer:
         """Run on the module, or where that costs more, on its twin if it has one."""
         shape = (1, self._channels, *size)
-        if math.prod(size) >= _MANY[self._ndim] and self._has_twin:
+        if math.prod(size) >= _MANY[self._ndim] and self._twin is not None:
             try:
-                self._twin = self._twin or _without_numbers(self._module)
                 return run(self._twin, torch.empty(shape, device="meta", dtype=self._dtype))
             except NetworkError as error:
                 if "meta" not in str(error):  # the size is at fault, not the lack of numbers
                     raise
-            except Exception:  # some modules refuse to be copied
-                pass
-            self._has_twin = False
+            self._twin = None
         image = torch.zeros(shape, device=device_of(self._module), dtype=self._dtype)
         return run(self._module, image)
+
+    @cached_property
+    def _twin(self) -> nn.Module | None:
+        """Copy of the module with the shapes of parameters and buffers and no content."""
+        memo: dict[int, torch.Tensor] = {
+            id(buffer): torch.empty_like(buffer, device="meta") for buffer in self._module.buffers()
+        }
+        for parameter in self._module.parameters():
+            shape_only = torch.empty_like(parameter, device="meta", requires_grad=False)
+            memo[id(parameter)] = nn.Parameter(shape_only, requires_grad=False)
+        try:
+            return copy.deepcopy(self._module, memo)
+        except Exception:  # some modules refuse to be copied
+            return None
 
     @property
     def _dtype(self) -> torch.dtype:
         return dtype_of(self._module)
-
-
-def _without_numbers(module: nn.Module) -> nn.Module:
-    """Copy of a module whose parameters and buffers have shapes and no content."""
-    memo: dict[int, torch.Tensor] = {
-        id(buffer): torch.empty_like(buffer, device="meta") for buffer in module.buffers()
-    }
-    for parameter in module.parameters():
-        shape_only = torch.empty_like(parameter, device="meta", requires_grad=False)
-        memo[id(parameter)] = nn.Parameter(shape_only, requires_grad=False)
-    return copy.deepcopy(module, memo).eval()

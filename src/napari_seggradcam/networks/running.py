@@ -25,7 +25,7 @@ def as_found(module: nn.Module) -> Iterator[None]:
     training = {m: m.training for m in module.modules()}
     frozen = {p: p.requires_grad for p in module.parameters()}
     buffers = [
-        (owner, name, buffer, buffer._version, buffer.clone())
+        (owner, name, buffer, buffer.clone())
         for owner in training
         for name, buffer in owner.named_buffers(recurse=False)
     ]
@@ -41,10 +41,12 @@ def as_found(module: nn.Module) -> Iterator[None]:
                 child.training = flag
             for parameter, flag in frozen.items():
                 parameter.requires_grad_(flag)
-            for owner, name, buffer, version, content in buffers:
+            for owner, name, buffer, content in buffers:
                 if getattr(owner, name) is not buffer:
                     setattr(owner, name, buffer)
-                if buffer._version != version:
+                # A batch norm that learns in evaluation does not count as a change to autograd,
+                # and a needless copy would.
+                if not torch.equal(buffer, content):
                     with torch.no_grad():
                         buffer.copy_(content)
 

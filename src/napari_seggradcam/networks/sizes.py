@@ -98,7 +98,8 @@ class _Trials:
             try:
                 self._known[shape] = self._run(shape)
             except NetworkError as error:
-                self._known[shape], self.failure = None, str(error)
+                self._known[shape] = None
+                self.failure = self.failure or str(error)
         return self._known[shape]
 
     def along(self, axis: int, base: int) -> Callable[[int], int | None]:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from .outputs import select_output
-from .running import ACTIVATIONS, FunctionCalls, as_found, call_module, leaves, tensors_in
+from .running import ACTIVATIONS, FunctionCalls, call_module, leaves, tensors_in
 
 GATES = {"mul", "mul_", "__mul__", "__rmul__", "__imul__"}
 _UPSAMPLING = (
@@ -235,7 +235,7 @@ def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:
     Parameters
     ----------
     module
-        Any torch module; it is left as it was found.
+        Any torch module, in evaluation mode; hooks are put on it and taken off again.
     image
         Input of shape (1, channels, *spatial).
     ndim
@@ -252,7 +252,7 @@ def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:
     def on_enter(m: nn.Module, args: Any) -> None:
         recorder.on_enter()
 
-    with as_found(module), torch.no_grad(), ExitStack() as hooks:
+    with torch.no_grad(), ExitStack() as hooks:
         for path, leaf in leaves(module).items():
 
             def on_call(m: nn.Module, args: Any, output: Any, path: str = path) -> None:

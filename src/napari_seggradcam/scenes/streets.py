@@ -17,6 +17,7 @@ from napari_seggradcam.scenes.street_camera import Camera
 from napari_seggradcam.scenes.street_canvas import CLASSES, COLOURS, Canvas
 from napari_seggradcam.scenes.street_ground import Street, paint_ground, paint_sky
 from napari_seggradcam.scenes.street_look import Look, draw_look
+from napari_seggradcam.scenes.street_materials import paint_materials
 from napari_seggradcam.scenes.street_photo import photograph
 from napari_seggradcam.scenes.street_population import Population
 
@@ -61,6 +62,7 @@ def generate(seed: int, size: tuple[int, int] = SIZE) -> Scene:
     for sign, kind in zip((-1, 1), sides, strict=True):
         _paint_side(canvas, camera, look, street, rng, sign, kind)
     Population(canvas, camera, look, street, rng).paint()
+    paint_materials(canvas, rng)
     return Scene(
         image=photograph(canvas, look, rng),
         labels=canvas.labels,

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from numpy.typing import NDArray
 from skimage.io import imread
 from typer.testing import Result
 
@@ -200,3 +202,32 @@ def test_figures_place_maps_as_resized_does(files: SimpleNamespace) -> None:
         np.testing.assert_allclose(
             overlay(signed, image.shape), expected, atol=1e-5 * np.abs(expected).max()
         )
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (np.zeros((48, 64), np.uint8), "no pixel"),
+        (np.ones((20, 20), np.uint8), "shape (20, 20)"),
+        (np.arange(48 * 64 * 3).reshape(48, 64, 3), "not a mask"),
+    ],
+)
+def test_masks_that_are_no_region_are_told(
+    call: Call, files: SimpleNamespace, tmp_path: Path, mask: NDArray[Any], said: str
+) -> None:
+    np.save(tmp_path / "mask.npy", mask)
+    done = call(
+        "explain", files.image, "--network", files.network, "--region", tmp_path / "mask.npy"
+    )
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_tiny_image_is_explained(call: Call, files: SimpleNamespace, tmp_path: Path) -> None:
+    np.save(tmp_path / "tiny.npy", np.ones((1, 2)))
+    done = call(
+        "explain", tmp_path / "tiny.npy", "--network", files.network, "--everywhere", "--json"
+    )
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["region_size"] == 2

@@ -40,7 +40,7 @@ def headline(explanation: "Explanation", network: "Network", image_name: str) ->
     size = explanation.region_size
     share = 100 * size / max(math.prod(explanation.image_shape), 1)
     region = explanation.record["question"]["region"]
-    pixels = f"{size:,} pixel{'s' if size != 1 else ''} ({share:.2g} %)"
+    pixels = f"{size:,} pixel{'s' if size != 1 else ''} ({share:.3g} %)"
     return (
         f"Why “{explanation.class_name}” in this region? {image_name}",
         f"Seg-Grad-CAM · network {network.name} · region {region}, {pixels} · "

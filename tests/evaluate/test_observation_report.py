@@ -57,7 +57,11 @@ def test_what_the_paper_says_is_recognised():
         "(higher at the end in 3 of 3 questions) as the paper says, and falls nowhere."
     )
     assert "rises from 0.20" in mask
-    assert "highest at the first stages, as the paper says: 0.70 at encoder 0" in edges
+    assert edges == (
+        "The correlation with the image gradients is highest at one of the first stages, as the "
+        "paper says: 0.70 at encoder 0 and 0.60 at encoder 1; the highest after them is 0.40 at "
+        "encoder 2."
+    )
 
 
 def test_a_fall_on_the_way_is_named():
@@ -65,6 +69,12 @@ def test_a_fall_on_the_way_is_named():
     assert "but falls on the way, from 0.50 at the bottleneck to 0.30 at decoder 1" in rise(
         observed, LOGITS
     )
+
+
+def test_stages_before_the_bottleneck_that_are_higher_are_named():
+    observed = observations(AS_IN_THE_PAPER | {LOGITS: (0.5, 0.0, 0.3, 0.1, 0.6, 0.9)})
+    expected = "higher than at the bottleneck already at encoder 0 (0.50) and encoder 2 (0.30)."
+    assert rise(observed, LOGITS).endswith(expected)
 
 
 @pytest.mark.parametrize("end", [0.1, 0.4])

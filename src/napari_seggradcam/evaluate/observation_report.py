@@ -7,7 +7,7 @@ one of these beside the medians, and names the stages where it does not hold.
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,8 @@ def statements(
 
 def rise(observed: Observations, reference: str, map: str = HEATMAP, grid: str = OWN_GRID) -> str:
     """Whether the correlation with a reference rises from the bottleneck to the end."""
-    stages = observed.stages[observed.stages.index("bottleneck") :]
+    middle = observed.stages.index("bottleneck")
+    stages = observed.stages[middle:]
     medians = _medians(observed, stages, reference, map, grid)
     if np.isnan(medians).any():
         without = [stage for stage, m in zip(stages, medians, strict=True) if np.isnan(m)]
@@ -61,38 +62,36 @@ def rise(observed: Observations, reference: str, map: str = HEATMAP, grid: str =
             f"The correlation with the {reference} does not rise as the paper says: it goes "
             f"{change} ({in_questions})."
         )
-    steps = zip(stages[:-1], stages[1:], medians[:-1], medians[1:], strict=True)
-    falls = [
-        f"{high:.2f} at {_the(before)} to {low:.2f} at {after}"
-        for before, after, high, low in steps
-        if low < high
-    ]
+    falls = _falls(stages, medians)
     course = f"but falls on the way, from {_listed(falls)}" if falls else "and falls nowhere"
+    before = observed.stages[:middle]
+    earlier = zip(before, _medians(observed, before, reference, map, grid), strict=True)
+    higher = [f"{stage} ({median:.2f})" for stage, median in earlier if median > medians[0]]
+    already = f"; higher than at the bottleneck already at {_listed(higher)}" if higher else ""
     return (
         f"The correlation with the {reference} rises {change} ({in_questions}) as the paper "
-        f"says, {course}."
+        f"says, {course}{already}."
     )
 
 
 def first_edges(observed: Observations, map: str = HEATMAP, grid: str = OWN_GRID) -> str:
     """Whether the correlation with the image's gradients is highest at the first stages."""
     medians = _medians(observed, observed.stages, EDGES, map, grid)
-    if np.isnan(medians).all():
-        return f"The correlation with the {EDGES} is defined at no stage."
-    best = int(np.nanargmax(medians))
-    first = " and ".join(
-        f"{median:.2f} at {stage}"
-        for stage, median in zip(observed.stages, medians[:_FIRST_STAGES], strict=False)
-    )
-    end = f"{medians[-1]:.2f} at {observed.stages[-1]}"
-    if best < _FIRST_STAGES:
+    first = _named(observed.stages[:_FIRST_STAGES], medians[:_FIRST_STAGES])
+    later = medians[_FIRST_STAGES:]
+    if np.isnan(medians[:_FIRST_STAGES]).all() or np.isnan(later).all():
+        return f"The correlation with the {EDGES} is not defined at enough stages."
+    best_first = float(np.nanmax(medians[:_FIRST_STAGES]))
+    best = int(np.nanargmax(later)) + _FIRST_STAGES
+    opposite = f"{medians[best]:.2f} at {_the(observed.stages[best])}"
+    if best_first > medians[best]:
         return (
-            f"The correlation with the {EDGES} is highest at the first stages, as the paper says: "
-            f"{first}, and {end}."
+            f"The correlation with the {EDGES} is highest at one of the first stages, as the "
+            f"paper says: {first}; the highest after them is {opposite}."
         )
     return (
-        f"The correlation with the {EDGES} is not highest at the first stages: it is {first}, but "
-        f"{medians[best]:.2f} at {_the(observed.stages[best])}."
+        f"The correlation with the {EDGES} is not highest at the first stages as the paper says: "
+        f"{first}, but {opposite}."
     )
 
 
@@ -176,6 +175,16 @@ def _written(value: float) -> str:
     return "–" if np.isnan(value) else f"{_rounded(value):.{_DIGITS}f}"
 
 
+def _falls(stages: Sequence[str], medians: Sequence[float]) -> list[str]:
+    """Steps from one stage to the next at which the medians fall, in words."""
+    steps = zip(pairwise(stages), pairwise(medians), strict=True)
+    return [
+        f"{high:.2f} at {_the(before)} to {low:.2f} at {after}"
+        for (before, after), (high, low) in steps
+        if low < high
+    ]
+
+
 def _rising_questions(
     observed: Observations, stages: Sequence[str], reference: str, map: str, grid: str
 ) -> str:
@@ -185,6 +194,10 @@ def _rising_questions(
     defined = np.isfinite(first) & np.isfinite(last)
     rising = int((last > first)[defined].sum())
     return f"higher at the end in {rising} of {int(defined.sum())} questions"
+
+
+def _named(stages: Sequence[str], medians: Sequence[float]) -> str:
+    return _listed([f"{_written(m)} at {_the(s)}" for s, m in zip(stages, medians, strict=True)])
 
 
 def _listed(items: Sequence[str]) -> str:

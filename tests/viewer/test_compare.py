@@ -1,0 +1,283 @@
+"""Compare modes: what they show, and that they leave nothing behind."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_seggradcam.explain.explanation import Explanation
+from napari_seggradcam.viewer.compare import GRID_LAYERS, Compare
+from napari_seggradcam.viewer.heatmaps import ResultSettings
+from napari_seggradcam.viewer.inputs import ImageInput, image_input
+from napari_seggradcam.viewer.ownership import own_layers
+from napari_seggradcam.viewer.placement import layer_grid
+from napari_seggradcam.viewer.results import ResultLayers
+
+from .conftest import LAYERS, MakeExplanation
+
+SHAPE = (16, 24)
+MANY = {f"encoder {k} relu 2": 1 + k % 3 for k in range(9)}
+
+
+@pytest.fixture
+def image(viewer: ViewerModel) -> ImageInput:
+    data = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    layer = viewer.add_image(data, scale=(2, 3), rotate=20, units=("um", "um"), name="cells")
+    return image_input(layer, viewer.dims, 2, 1)
+
+
+@pytest.fixture
+def explanation(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> Explanation:
+    """An explanation that a run has shown, beside a layer of the user."""
+    explanation = make_explanation(SHAPE)
+    results = ResultLayers(viewer)
+    results.start("1")
+    for name in explanation:
+        results.add_heatmap(explanation, name, image, "1")
+    results.add_region(explanation, image, "1")
+    results.finish("1")
+    viewer.add_points([[3, 3]], name="user's", visible=False)
+    return explanation
+
+
+def enter(
+    compare: Compare, mode: Any, explanation: Explanation, image: ImageInput, **style: Any
+) -> int:
+    """Enter a mode; return how many steps it took."""
+    prepared = Compare.prepare(mode, explanation, image)
+    return len(list(compare.enter(prepared, ResultSettings(**style))))
+
+
+def state(viewer: ViewerModel) -> dict[str, Any]:
+    """All that a mode must put back."""
+    return {
+        "layers": [(layer.name, layer.visible) for layer in viewer.layers],
+        "active": viewer.layers.selection.active.name,
+        "grid": viewer.canvas.grid.model_dump(),
+        "zoom": viewer.camera.zoom,
+        "center": viewer.camera.center,
+        "point": viewer.dims.point,
+        "labels": viewer.dims.axis_labels,
+        "text": (viewer.canvas.overlays.text.text, viewer.canvas.overlays.text.visible),
+    }
+
+
+def views(viewer: ViewerModel) -> list[Any]:
+    return list(own_layers(viewer, "view"))
+
+
+def test_grid_has_image_heatmap_and_outline_in_every_cell(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    compare = Compare(viewer)
+    assert enter(compare, "grid", explanation, image, colormap="magma") == 9
+    assert (compare.mode, compare.wants_reset_view) == ("grid", True)
+    grid = viewer.canvas.grid
+    assert (grid.enabled, grid.stride) == (True, 3)
+    for cell, name in enumerate(LAYERS):
+        picture, heat, outline = viewer.layers[3 * cell : 3 * cell + 3]
+        assert np.shares_memory(picture.data, image.array)
+        np.testing.assert_array_equal(heat.data, explanation[name].heatmap)
+        assert heat.contrast_limits == [0, explanation[name].heatmap.max()]
+        assert heat.colormap.name == "magma"
+        np.testing.assert_array_equal(outline.data > 0, explanation.region)
+        assert outline.contour > 0
+        places = {grid.position(3 * cell + k, viewer.layers) for k in range(3)}
+        assert len(places) == 1
+    outlines = [layer.data for layer in viewer.layers[2:9:3]]
+    assert all(np.shares_memory(outlines[0], other) for other in outlines)
+    assert not any(layer.visible for layer in viewer.layers[9:])
+
+
+def test_more_than_napari_draws_fast_becomes_a_mosaic(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    compare = Compare(viewer)
+    many = make_explanation(SHAPE, MANY)
+    assert 3 * len(many) > GRID_LAYERS
+    enter(compare, "grid", many, image)
+    assert not viewer.canvas.grid.enabled
+    assert len(views(viewer)) == 4
+    assert [type(layer).__name__ for layer in views(viewer)] == [
+        "Image",
+        "Image",
+        "Labels",
+        "Points",
+    ]
+    few = make_explanation(SHAPE, dict(list(MANY.items())[: GRID_LAYERS // 3]))
+    enter(compare, "grid", few, image)
+    assert viewer.canvas.grid.enabled
+    assert len(views(viewer)) == GRID_LAYERS
+
+
+def test_mosaic_tiles_lie_on_the_image_and_read_in_raw_units(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    many = make_explanation(SHAPE, MANY, factor=1e-4)
+    compare = Compare(viewer)
+    prepared = Compare.prepare("grid", many, image)
+    for _ in compare.enter(prepared):
+        pass
+    mosaic = prepared.content
+    picture, heat, outline, names = views(viewer)
+    assert heat.contrast_limits == [0, 1]
+    assert list(names.features["name"]) == list(MANY)
+    for (row, column), name in zip(mosaic.corners, MANY, strict=True):
+        tile = (slice(row, row + 16), slice(column, column + 24))
+        resized = many[name].resized()
+        np.testing.assert_array_equal(picture.data[tile], image.array)
+        np.testing.assert_allclose(heat.data[tile] * resized.max(), resized, rtol=1e-6)
+        np.testing.assert_array_equal(outline.data[tile] > 0, many.region)
+        world = heat.data_to_world((row + 5, column + 7))
+        viewer.cursor.position = tuple(world)
+        said = viewer.canvas.overlays.text.text
+        assert said.startswith(f"{name}: {resized[5, 7]:.3g} (largest")
+    np.testing.assert_allclose(layer_grid(heat).affine, layer_grid(image.layer).affine)
+    viewer.cursor.position = tuple(heat.data_to_world((-9, -9)))
+    assert not viewer.canvas.overlays.text.visible
+
+
+def test_stack_has_raw_values_and_a_colour_scale_per_step(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    compare = Compare(viewer)
+    assert enter(compare, "stack", explanation, image) == 1
+    assert not compare.wants_reset_view
+    (stack,) = views(viewer)
+    assert viewer.dims.axis_labels[0] == "network layer"
+    for step, name in enumerate(LAYERS):
+        compare.show_only(name)
+        assert viewer.dims.current_step[0] == step
+        resized = explanation[name].resized()
+        np.testing.assert_array_equal(stack.data[step], resized)
+        assert stack.contrast_limits == pytest.approx([0, resized.max()])
+        assert viewer.canvas.overlays.text.text.startswith(name)
+        world = stack.data_to_world((step, 5, 7))
+        assert stack.get_value(world, world=True) == resized[5, 7]
+        np.testing.assert_allclose(world[1:], image.layer.data_to_world((5, 7)))
+    assert viewer.layers.index(stack) < viewer.layers.index(viewer.layers["nucleus · region"])
+
+
+@pytest.mark.parametrize("mode", ["grid", "stack", "mosaic"])
+def test_leaving_puts_everything_back(
+    viewer: ViewerModel,
+    image: ImageInput,
+    explanation: Explanation,
+    make_explanation: MakeExplanation,
+    mode: str,
+) -> None:
+    viewer.camera.zoom, viewer.camera.center = 3.5, (0.0, 4.0, 5.0)
+    viewer.canvas.overlays.text.text = "user's words"
+    before = state(viewer)
+    compare = Compare(viewer)
+    shown = make_explanation(SHAPE, MANY) if mode == "mosaic" else explanation
+    enter(compare, "stack" if mode == "stack" else "grid", shown, image)
+    viewer.camera.zoom = 9.0
+    compare.leave()
+    assert state(viewer) == before
+    assert compare.mode == "overlay"
+    viewer.cursor.position = (7.0, 7.0)
+    assert state(viewer) == before
+    compare.leave()
+    assert state(viewer) == before
+
+
+def test_from_mode_to_mode_and_back(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    before = state(viewer)
+    compare = Compare(viewer)
+    for mode in ("grid", "stack", "grid", "overlay"):
+        enter(compare, mode, explanation, image)
+        assert compare.mode == mode
+    assert state(viewer) == before
+
+
+def test_a_mode_that_is_left_on_the_way_in_adds_nothing_more(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    before = state(viewer)
+    compare = Compare(viewer)
+    steps = compare.enter(Compare.prepare("grid", explanation, image))
+    next(steps)
+    next(steps)
+    compare.leave()
+    assert list(steps) == []
+    assert state(viewer) == before
+
+
+def test_layers_that_come_and_go_in_a_mode(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    compare = Compare(viewer)
+    enter(compare, "grid", explanation, image)
+    viewer.layers.remove("user's")
+    views(viewer)[0].name = "kept by the user"
+    mine = viewer.add_labels(np.zeros(SHAPE, int), name="drawn meanwhile")
+    compare.leave()
+    assert mine in viewer.layers
+    assert mine.visible
+    assert "kept by the user" in viewer.layers
+    assert not views(viewer)
+
+
+def test_overlay_shows_one_result_layer_or_all(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    compare = Compare(viewer)
+    heatmaps = ResultLayers(viewer).heatmaps()
+    for name in LAYERS:
+        compare.show_only(name)
+        assert [key for key, layer in heatmaps.items() if layer.visible] == [name]
+    compare.show_only(None)
+    assert all(layer.visible for layer in heatmaps.values())
+
+
+def test_stack_in_a_viewer_with_more_axes_than_the_image(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    viewer.add_image(np.zeros((5, *SHAPE)), units=("um",) * 3, name="volume")
+    viewer.dims.set_current_step(0, 2)
+    compare = Compare(viewer)
+    enter(compare, "stack", explanation, image)
+    (stack,) = views(viewer)
+    assert stack.data.shape == (3, 1, *SHAPE)
+    assert viewer.dims.ndim == 4
+    np.testing.assert_allclose(stack.data_to_world((1, 0, 0, 0))[:2], (1, 2))
+    compare.leave()
+    assert viewer.dims.current_step[0] == 2
+
+
+def test_all_modes_on_a_plane_of_an_rgb_stack(
+    viewer: ViewerModel, make_explanation: MakeExplanation
+) -> None:
+    colours = np.random.default_rng(0).integers(0, 255, (4, 32, 40, 3), dtype=np.uint8)
+    layer = viewer.add_image(colours, rgb=True, scale=(5, 1, 1))
+    viewer.dims.set_current_step(0, 3)
+    image = image_input(layer, viewer.dims, 2, 3)
+    compare = Compare(viewer)
+    for names in (LAYERS, MANY):
+        explanation = make_explanation((32, 40), names)
+        enter(compare, "grid", explanation, image)
+        picture, heat = views(viewer)[:2]
+        assert picture.rgb
+        np.testing.assert_array_equal(picture.data[0, :32, :40], colours[3])
+        assert heat.data_to_world((0, 0, 0))[0] == 15
+    enter(compare, "stack", explanation, image)
+    assert views(viewer)[0].data.shape == (9, 1, 32, 40)
+
+
+def test_volume_in_all_modes(viewer: ViewerModel, make_explanation: MakeExplanation) -> None:
+    layer = viewer.add_image(np.zeros((6, *SHAPE), np.float32), contrast_limits=(0, 1))
+    image = image_input(layer, viewer.dims, 3, 1)
+    compare = Compare(viewer)
+    for names, first in ((LAYERS, (6, *SHAPE)), (MANY, (6, 52, 76))):
+        enter(compare, "grid", make_explanation((6, *SHAPE), names), image)
+        assert views(viewer)[0].data.shape == first
+    enter(compare, "stack", make_explanation((6, *SHAPE)), image)
+    assert views(viewer)[0].data.shape == (3, 6, *SHAPE)
+    compare.leave()
+    assert [one.name for one in viewer.layers] == [layer.name]

@@ -148,13 +148,22 @@ def draw_shares(axes: Axes, one: Answer, sample: Sample) -> None:
     area = area_by_class(sample.labels, sample.classes)
     places = np.arange(len(sample.classes))
     heat = [one.heat[name] for name in sample.classes]
+    longest = max(*heat, *area.values())
     axes.barh(places, heat, color=sample.colours, height=0.68)
     for place, name, share in zip(places, sample.classes, heat, strict=True):
-        axes.plot([area[name]] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2)
-        axes.text(max(share, area[name]) + 0.015, place, f"{share:.0%}", va="center", fontsize=10)
+        line = [area[name]] * 2, [place - 0.42, place + 0.42]
+        axes.plot(*line, color="white", linewidth=4.5)  # seen on dark bars too
+        axes.plot(*line, color="black", linewidth=2)
+        axes.text(
+            max(share, area[name]) + 0.02 * longest,
+            place,
+            f"{share:.1%}",
+            va="center",
+            fontsize=10,
+        )
     axes.set_yticks(places, sample.classes)
     axes.invert_yaxis()
-    axes.set_xlim(0, max(*heat, *area.values()) * 1.15)
+    axes.set_xlim(0, 1.15 * longest)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_title("Share of heat by true class", loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)

@@ -58,6 +58,18 @@ def test_the_demo_writes_what_it_says(call: Call, tmp_path: Path, name: str) -> 
     assert imread(next(out.glob("*.png"))).std() > 0
 
 
+@pytest.mark.parametrize(("name", "class_name"), [("nuclei", "nucleus"), ("streets", "vehicle")])
+def test_the_shipped_networks_see_what_is_there(
+    call: Call, tmp_path: Path, name: str, class_name: str
+) -> None:
+    done = call("demo", "--sample", name, "--no-window", "--out", tmp_path, "--json")
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["class"] == class_name
+    assert result["score"] > 0
+    assert len(result["layers"]) == 9
+
+
 @pytest.mark.usefixtures("small_networks")
 def test_other_labels_give_other_maps_equal_to_the_api(call: Call, tmp_path: Path) -> None:
     sample = sgc.open_sample("nuclei")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from npe2 import PluginManifest
+from npe2.manifest.utils import import_python_name
 
 import napari_seggradcam
 from napari_seggradcam.viewer import reader
@@ -33,7 +34,7 @@ def test_entry_point_leads_to_the_manifest(manifest: PluginManifest) -> None:
 def test_everything_that_is_named_can_be_imported(manifest: PluginManifest) -> None:
     manifest.validate_imports()
     for command in manifest.contributions.commands:
-        assert callable(command.python_name.resolve())
+        assert callable(import_python_name(command.python_name))
 
 
 def test_dock_widget_takes_the_viewer_and_is_in_the_menu(manifest: PluginManifest) -> None:
@@ -64,4 +65,4 @@ def test_preferences_are_those_that_the_dock_reads(manifest: PluginManifest) -> 
 
 def manifest_command(manifest: PluginManifest, command: str) -> object:
     (found,) = (one for one in manifest.contributions.commands if one.id == command)
-    return found.python_name.resolve()
+    return import_python_name(found.python_name)

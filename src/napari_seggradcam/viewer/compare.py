@@ -136,15 +136,17 @@ class Compare:
             self._viewer.cursor.events.position.connect(self._on_pointer)
         else:
             layers = cell_layers(prepared.explanation, prepared.image, settings)
-            grid = grid_of(self._viewer)
-            grid.stride, grid.shape, grid.spacing = PER_CELL, (-1, -1), 0.02
-            grid.enabled = True
         # Below the user's layers, because napari counts the cells from the bottom.
         for index, layer in enumerate(layers):
             self._insert(index, layer)
             yield
             if self._prepared is not prepared:
                 return
+        if prepared.content is None:
+            # Last: napari lays out a grid that is on again for every layer that is added.
+            grid = grid_of(self._viewer)
+            grid.stride, grid.shape, grid.spacing = PER_CELL, (-1, -1), 0.02
+            grid.enabled = True
 
     def show_only(self, name: str | None) -> None:
         """Show one network layer: its result layer in Overlay, its step in Stack.

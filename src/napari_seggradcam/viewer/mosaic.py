@@ -165,7 +165,8 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
     for (row, column), heatmap in zip(corners, explanation.values(), strict=True):
         here = (..., slice(row, row + tile[0]), slice(column, column + tile[1]))
         values = heatmap.resized()
-        largest.append(colour_scale(values)[1])
+        # The same scale as of the heatmap's own layer; interpolation may stay below it.
+        largest.append(colour_scale(heatmap.heatmap)[1])
         shares[here] = values / largest[-1]
         outlines[here] = explanation.region
         picture[(*here, slice(None)) if colours else here] = shown

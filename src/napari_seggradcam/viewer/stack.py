@@ -71,7 +71,8 @@ class Stack:
 
     def caption(self, step: int) -> str:
         """Network layer and largest value of one step."""
-        return f"{self.names[step]} · largest {self.values[step].max():.3g}"
+        largest = self.limits[step][1] if self.values[step].any() else 0.0
+        return f"{self.names[step]} · largest {largest:.3g}"
 
 
 def build_stack(explanation: "Explanation", image: ImageInput) -> Stack:
@@ -85,5 +86,5 @@ def build_stack(explanation: "Explanation", image: ImageInput) -> Stack:
         The image that was asked about.
     """
     values = np.stack([heatmap.resized() for heatmap in explanation.values()])
-    limits = tuple(colour_scale(step) for step in values)
+    limits = tuple(colour_scale(heatmap.heatmap) for heatmap in explanation.values())
     return Stack(image, tuple(explanation), values, limits)

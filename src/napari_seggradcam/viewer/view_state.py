@@ -16,6 +16,11 @@ def grid_of(viewer: ViewerModel) -> Any:
     return getattr(viewer, "canvas", viewer).grid
 
 
+def camera_of(viewer: ViewerModel) -> Any:
+    """Return the camera: of the scene since napari 0.9, of the viewer before."""
+    return getattr(viewer, "scene", viewer).camera
+
+
 def text_of(viewer: ViewerModel) -> Any:
     """Return the text overlay: on the canvas since napari 0.9, on the viewer before."""
     canvas = getattr(viewer, "canvas", None)
@@ -52,7 +57,7 @@ class ViewState:
         active = [] if selection.active is None else [selection.active]
         return cls(
             grid={name: getattr(grid_of(viewer), name) for name in _GRID},
-            camera={name: getattr(viewer.camera, name) for name in _CAMERA},
+            camera={name: getattr(camera_of(viewer), name) for name in _CAMERA},
             text={name: getattr(text_of(viewer), name) for name in _TEXT},
             point=tuple(viewer.dims.point),
             visible=[(layer, layer.visible) for layer in viewer.layers],
@@ -66,7 +71,7 @@ class ViewState:
                 layer.visible = visible
         for model, values in (
             (grid_of(viewer), self.grid),
-            (viewer.camera, self.camera),
+            (camera_of(viewer), self.camera),
             (text_of(viewer), self.text),
         ):
             for name, value in values.items():

@@ -52,7 +52,7 @@ class SegGradCamWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._connections = Connections()
-        self._attached = False
+        self.attached = False
         settings = read_settings()
         self.image = ImageSection()
         self.network = NetworkSection(settings.device)
@@ -131,9 +131,9 @@ class SegGradCamWidget(QWidget):
 
     def attach(self) -> None:
         """Connect to the viewer; nothing happens if it is connected."""
-        if self._attached:
+        if self.attached:
             return
-        self._attached = True
+        self.attached = True
         self._connections.connect(self._viewer.events.theme, self._on_theme)
         self.image_control.start()
         self.pointer.start()
@@ -143,9 +143,9 @@ class SegGradCamWidget(QWidget):
 
     def detach(self) -> None:
         """Cancel all work and let go of the viewer; the heatmaps stay in it."""
-        if not self._attached:
+        if not self.attached:
             return
-        self._attached = False
+        self.attached = False
         self.run_control.stop()
         self.prediction_control.stop()
         self.script_control.stop()

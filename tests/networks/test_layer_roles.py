@@ -483,6 +483,14 @@ def test_selecting_what_is_not_there(wanted: object, said: str) -> None:
         opened(UNet(depth=1, base_width=2)).select_layers(wanted)
 
 
+def test_a_network_of_a_head_alone() -> None:
+    network = opened(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1)))
+    assert [layer.name for layer in network.select_layers("all")] == ["head conv"]
+    for preset in ("bottleneck", "levels"):
+        with pytest.raises(LayerError, match=r"nothing lies before its head.*'head conv'"):
+            network.select_layers(preset)
+
+
 def test_a_module_that_is_called_twice_has_to_be_asked_for_by_name() -> None:
     network = opened(ResidualEncoder())
     with pytest.raises(LayerError, match="called 2 times") as raised:

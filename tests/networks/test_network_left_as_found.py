@@ -33,6 +33,7 @@ class Awkward(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.runs += 1
         self.last = torch.ones(2)
+        self.nothing = torch.ones(3)
         x = self.relu(self.norm(self.first(x)))
         # Some write their own dropout, or norms that learn in evaluation as well.
         x = x + 0 * torch.rand_like(x) + 0 * float(np.random.default_rng(0).random())
@@ -47,6 +48,7 @@ def awkward() -> Awkward:
     """In mixed states: some frozen, some in training, with gradients and hooks."""
     module = Awkward().train()
     module(torch.rand(2, 1, 8, 8)).sum().backward()
+    module.nothing = None
     module.norm.eval()
     module.drop.eval()
     module.first.weight.requires_grad_(False)

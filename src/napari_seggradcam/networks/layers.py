@@ -89,6 +89,11 @@ def select_layers(
     if not names:
         raise LayerError("No network layer was asked for; give a name, several, or a preset.")
     chosen = {layer.name for name in names for layer in _select_one(layers, name)}
+    if not chosen:
+        raise LayerError(
+            f"The network has no layers for {' and '.join(map(repr, names))}: nothing lies before "
+            f"its head. Ask by name: {', '.join(repr(layer.name) for layer in layers[:6])}."
+        )
     return tuple(layer for layer in layers if layer.name in chosen)
 
 

@@ -25,9 +25,9 @@ def as_found(module: nn.Module) -> Iterator[None]:
     training = {m: m.training for m in module.modules()}
     frozen = {p: p.requires_grad for p in module.parameters()}
     buffers = [
-        (owner, name, buffer, buffer.clone())
+        (owner, name, buffer, None if buffer is None else buffer.clone())
         for owner in training
-        for name, buffer in owner.named_buffers(recurse=False)
+        for name, buffer in owner._buffers.items()
     ]
     devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
     with torch.random.fork_rng(devices):
@@ -46,7 +46,7 @@ def as_found(module: nn.Module) -> Iterator[None]:
                     setattr(owner, name, buffer)
                 # A batch norm that learns in evaluation does not count as a change to autograd,
                 # and a needless copy would.
-                if not torch.equal(buffer, content):
+                if buffer is not None and content is not None and not buffer.equal(content):
                     with torch.no_grad():
                         buffer.copy_(content)
 

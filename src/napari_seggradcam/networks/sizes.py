@@ -143,16 +143,18 @@ def _find_rule(output: Callable[[int], int | None], base: int) -> AxisRule:
     if rule.margin:
         # Pooling rounds sizes that do not suit it down, which costs more margin than need be:
         # the sizes that suit are those from which on the output is larger.
-        base += (
-            bisect_left(
-                range(1, rule.step), True, key=lambda more: (output(base + more) or 0) > first
-            )
-            + 1
-        )
+        base = _first_larger(output, base, rule.step)
         larger = output(base)
         assert larger is not None
         rule = replace(rule, base=base, minimum=base, margin=base - larger * stride)
     return rule
+
+
+def _first_larger(output: Callable[[int], int | None], base: int, step: int) -> int:
+    """Smallest size behind ``base`` that has a larger output; it is one step away at most."""
+    least = output(base) or 0
+    sizes = range(base + 1, base + step)
+    return base + 1 + bisect_left(sizes, True, key=lambda size: (output(size) or 0) > least)
 
 
 def _suits(output: Callable[[int], int | None], rule: AxisRule) -> bool:

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from napari.settings import get_settings
+from npe2 import PluginManager
 
 from napari_seggradcam.explain.explanation import Explanation
 from napari_seggradcam.store.explanations import write_explanation
 from napari_seggradcam.viewer.placement import layer_grid
-from napari_seggradcam.viewer.reader import get_reader
+from napari_seggradcam.viewer.reader import get_reader, prefer_reader
 
 from .conftest import LAYERS, MakeExplanation
 
@@ -113,3 +116,26 @@ def test_nothing_else_is_claimed(saved: Path, tmp_path: Path) -> None:
     several = get_reader([str(saved), str(saved)])
     assert several is not None
     assert len(several([str(saved), str(saved)])) == 2 * (len(LAYERS) + 2)
+
+
+def test_dropped_folder_opens_without_a_question(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PluginManager.instance().discover()
+    plugins = get_settings().plugins
+    monkeypatch.setattr(plugins, "extension2reader", {"*.tif": "other"})
+    prefer_reader()
+    viewer = ViewerModel()
+    viewer.open(str(saved), plugin=None)
+    assert len(viewer.layers) == len(LAYERS) + 2
+    assert plugins.extension2reader["*.tif"] == "other"
+
+
+def test_choice_of_another_reader_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = get_settings().plugins
+    monkeypatch.setattr(plugins, "extension2reader", {})
+    prefer_reader()
+    (pattern,) = plugins.extension2reader
+    monkeypatch.setattr(plugins, "extension2reader", {pattern: "other"})
+    prefer_reader()
+    assert plugins.extension2reader == {pattern: "other"}

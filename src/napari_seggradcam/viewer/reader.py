@@ -1,5 +1,6 @@
 """napari reader of saved explanations (``*.sgc.zarr``), and of nothing else."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,20 @@ def get_reader(
     if paths and all(name.rstrip("/\\").endswith(SUFFIX) for name in paths):
         return _read if all(map(is_explanation, paths)) else None
     return None
+
+
+def prefer_reader() -> None:
+    """Let napari open ``*.sgc.zarr`` folders with this reader without asking each time.
+
+    napari offers every folder to all readers that take folders, its own among
+    them, and asks which. A choice that the user has made already stays.
+    """
+    from napari.settings import get_settings
+
+    plugins = get_settings().plugins
+    pattern = f"*{SUFFIX}{os.sep}"  # napari puts the separator behind the names of folders
+    if pattern not in plugins.extension2reader:
+        plugins.extension2reader = {**plugins.extension2reader, pattern: "napari-seggradcam"}
 
 
 def _read(path: str | Sequence[str]) -> list[LayerData]:

@@ -16,6 +16,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from ..viewer.reader import prefer_reader
 from ..viewer.regions import new_region_layer
 from .compare import CompareSection
 from .compare_control import CompareControl
@@ -135,6 +136,7 @@ class SegGradCamWidget(QWidget):
             return
         self.attached = True
         self._connections.connect(self._viewer.events.theme, self._on_theme)
+        prefer_reader()
         self.image_control.start()
         self.pointer.start()
         for layer in self._viewer.layers:

@@ -89,27 +89,7 @@ def shown_plane(layer: Image, dims: Dims, network_ndim: int, channel_axis: int |
     spatial = _spatial_axes(layer.ndim, dims, network_ndim, channel_axis)
     level, words = _level(layer, spatial)
     full = layer_grid(layer)
-    position = np.zeros(layer.ndim)
-    shown = nearest_pixels(full.to_pixels(world_point(full, dims)))
-    places = []
-    for axis in range(layer.ndim):
-        if axis in spatial:
-            continue
-        position[axis] = shown[axis]
-        size = full.shape[axis]
-        if axis == channel_axis:
-            position[axis] = np.clip(shown[axis], 0, size - 1)
-            continue
-        label = layer.axis_labels[axis]
-        name = f"plane {shown[axis]}" if label.startswith("-") else f"{label} = {shown[axis]}"
-        if not 0 <= shown[axis] < size:
-            raise ShapeError(
-                f"{layer.name!r} has no {name}; it has 0 to {size - 1}. "
-                "Move the slider below the canvas to where the image is shown."
-            )
-        places.append(f"{name} of {size}")
-    if places and not places[0].startswith("plane"):
-        places[0] = "plane " + places[0]
+    position, places = _position(layer, full, dims, spatial, channel_axis)
     data = layer.data[level] if layer.multiscale else layer.data
     shape = tuple(data.shape[: layer.ndim])
     return Plane(
@@ -119,7 +99,7 @@ def shown_plane(layer: Image, dims: Dims, network_ndim: int, channel_axis: int |
         factors=tuple(n / m for n, m in zip(full.shape, shape, strict=True)),
         spatial=spatial,
         channel_axis=channel_axis,
-        position=tuple(position),
+        position=position,
         words=places + words,
     )
 
@@ -175,6 +155,32 @@ def _spatial_axes(
     missing = [axis for axis in range(ndim) if axis not in order]
     order = [axis for axis in missing + order if axis >= 0 and axis != channel_axis]
     return tuple(sorted(order[-network_ndim:]))
+
+
+def _position(
+    layer: Image, full: Grid, dims: Dims, spatial: tuple[int, ...], channel_axis: int | None
+) -> tuple[tuple[float, ...], list[str]]:
+    """Index per axis of the plane at which the sliders stand, and its words."""
+    shown = nearest_pixels(full.to_pixels(world_point(full, dims)))
+    position, places = [0.0] * layer.ndim, []
+    for axis, (index, size) in enumerate(zip(shown.tolist(), full.shape, strict=True)):
+        if axis in spatial:
+            continue
+        if axis == channel_axis:
+            position[axis] = float(min(max(index, 0), size - 1))
+            continue
+        label = layer.axis_labels[axis]
+        name = f"plane {index}" if label.startswith("-") else f"{label} = {index}"
+        if not 0 <= index < size:
+            raise ShapeError(
+                f"{layer.name!r} has no {name}; it has 0 to {size - 1}. "
+                "Move the slider below the canvas to where the image is shown."
+            )
+        position[axis] = float(index)
+        places.append(f"{name} of {size}")
+    if places and not places[0].startswith("plane"):
+        places[0] = "plane " + places[0]
+    return tuple(position), places
 
 
 def _level(layer: Image, spatial: tuple[int, ...]) -> tuple[int, list[str]]:

@@ -69,7 +69,7 @@ def a_region(shape: tuple[int, ...] = (48, 64)) -> np.ndarray:
     return region
 
 
-def wait(qtbot: Any, met: Callable[[], Any], timeout: int = 60_000) -> None:
+def wait(qtbot: Any, met: Callable[[], Any], timeout: int = 120_000) -> None:
     """Wait until a condition is met; machines that build are slow."""
     qtbot.waitUntil(lambda: bool(met()), timeout=timeout)
 

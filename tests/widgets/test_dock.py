@@ -94,6 +94,9 @@ def test_the_active_image_is_followed_until_one_is_pinned(dock: Any, viewer: Any
     dock.image.pin.click()
     viewer.layers.selection.active = second
     assert dock.image.current == first
+    dock.image.pin.click()
+    assert dock.image.current == second
+    dock.image.layer.value = first
     viewer.layers.remove(first)
     assert dock.image.current == second
     assert not dock.image.pinned

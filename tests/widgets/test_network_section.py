@@ -121,6 +121,8 @@ def test_code_runs_only_when_a_person_agrees(
     dock.network_control.open(NetworkSource(str(path), "module.pt"))
     wait(qtbot, lambda: asked and not dock.network_control.opening)
     assert (opened(dock, qtbot) is not None) is agreed
+    # The module is all head: there are no levels to choose.
+    assert dock.layers.names == (("head conv", "head relu") if agreed else ())
     assert "trust" not in json.dumps(
         [source.options for source in network_source.recent_networks()]
     )

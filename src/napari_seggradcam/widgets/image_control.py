@@ -47,6 +47,7 @@ class ImageControl(QObject):
         self._section = section
         self._network_section = network_section
         self._takes: tuple[int, int] | None = None
+        self._offered: Any = None
         self._of_viewer = Connections()
         self._of_layer = Connections()
         self.plan: InputPlan | None = None
@@ -58,6 +59,7 @@ class ImageControl(QObject):
         self._timer.timeout.connect(self.update)
         section.layer_changed.connect(self._on_layer_changed)
         section.channel_axis_changed.connect(lambda _axis: self.update())
+        section.pin.toggled.connect(self._on_pin)
 
     def start(self) -> None:
         """Follow the viewer."""
@@ -71,10 +73,12 @@ class ImageControl(QObject):
             self._viewer.dims.events, ("current_step", "order", "ndim", "ndisplay"), self._on_dims
         )
         self._on_layers()
+        self._on_layer_changed(self.layer)
 
     def stop(self) -> None:
         """Let go of the viewer."""
         self._timer.stop()
+        self._offered = None
         self._of_viewer.disconnect()
         self._of_layer.disconnect()
 
@@ -123,8 +127,18 @@ class ImageControl(QObject):
     def _on_layers(self, _event: Any = None) -> None:
         images = [layer for layer in self._viewer.layers if _is_input(layer)]
         active = self._viewer.layers.selection.active
-        self._section.show_layers(images, next((i for i in images if i == active), None))
+        active_image = next((image for image in images if image == active), None)
+        # One layer that is added sends half a dozen events, most of which change nothing here.
+        offered = [(image, image.name) for image in images], active_image
+        if offered != self._offered:
+            self._offered = offered
+            self._section.show_layers(images, active_image)
         self.layers_changed.emit()
+
+    def _on_pin(self, pinned: bool) -> None:
+        if not pinned:
+            self._offered = None
+            self._on_layers()
 
     def _on_inserted(self, event: Any) -> None:
         self._on_layers()

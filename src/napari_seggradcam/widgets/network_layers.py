@@ -129,10 +129,13 @@ class NetworkLayersSection(Section):
         if not layers:
             self.choose_button.setChecked(False)
         self._on_tree_shown(self.choose_button.isChecked())
-        if layers and self.preset.value == OWN:
-            self.preset.value = "levels"
-        else:
-            self._on_preset(self.preset.value)
+        with self.preset.changed.blocked():
+            if layers and self.preset.value == OWN:
+                self.preset.value = "levels"
+            if layers and not self._presets[self.preset.value]:
+                # A network that is all head has neither levels nor a bottleneck.
+                self.preset.value = "all"
+        self._on_preset(self.preset.value)
 
     def _on_preset(self, word: str) -> None:
         if word == OWN:

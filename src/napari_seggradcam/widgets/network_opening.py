@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingPackage
+from ..errors import LayerError, MissingPackage
 from .network import Card
 from .network_layers import OWN, PRESETS, LayerRow
 from .network_source import NetworkSource
@@ -93,9 +93,17 @@ def open_source(
         for layer in network.layers
     )
     words = [word for _text, word in PRESETS if word != OWN]
-    presets = {word: tuple(row.name for row in network.select_layers(word)) for word in words}
+    presets = {word: _names(network, word) for word in words}
     devices, best = opening.available_devices(), opening.best_device()
     return OpenedNetwork(network, source, describe(network), rows, presets, devices, best)
+
+
+def _names(network: Any, preset: str) -> tuple[str, ...]:
+    """Names of a preset's network layers; none where a network has no such layers."""
+    try:
+        return tuple(layer.name for layer in network.select_layers(preset))
+    except LayerError:
+        return ()
 
 
 def describe(network: Any) -> Card:

@@ -64,6 +64,7 @@ class RegionControl(QObject):
         self._image = image
         self._connections = Connections()
         self._followed: list[Any] = []
+        self._offered: list[tuple[Any, str]] = []
         self._job: Job | None = None
         self._prediction: NDArray[Any] | None = None
         self.problem = ""
@@ -79,6 +80,7 @@ class RegionControl(QObject):
         """Let go of every layer."""
         self._timer.stop()
         self._follow([])
+        self._offered = []
         self._job = None
 
     def set_prediction(self, prediction: NDArray[Any] | None) -> None:
@@ -89,8 +91,11 @@ class RegionControl(QObject):
 
     def _on_layers_changed(self) -> None:
         layers = [layer for layer in self._viewer.layers if _is_source(layer)]
-        self._section.offer_layers(layers)
-        self._on_region_changed()
+        offered = [(layer, layer.name) for layer in layers]
+        if offered != self._offered:
+            self._offered = offered
+            self._section.offer_layers(layers)
+            self._on_region_changed()
 
     def _on_image_changed(self) -> None:
         self._prediction = None
@@ -102,6 +107,8 @@ class RegionControl(QObject):
         self._on_change()
 
     def _follow(self, layers: list[Any]) -> None:
+        if layers == self._followed:
+            return
         self._connections.disconnect()
         self._followed = layers
         for layer in layers:

@@ -40,11 +40,12 @@ def headline(explanation: "Explanation", network: "Network", image_name: str) ->
     size = explanation.region_size
     share = 100 * size / max(math.prod(explanation.image_shape), 1)
     region = explanation.record["question"]["region"]
+    score = explanation.score
+    score_text = f"{score:,.0f}" if abs(score) >= 1000 else f"{score:.4g}"
     pixels = f"{size:,} pixel{'s' if size != 1 else ''} ({share:.3g} %)"
     return (
         f"Why “{explanation.class_name}” in this region? {image_name}",
-        f"Seg-Grad-CAM · network {network.name} · region {region}, {pixels} · "
-        f"score {explanation.score:.4g}",
+        f"Seg-Grad-CAM · network {network.name} · region {region}, {pixels} · score {score_text}",
     )
 
 

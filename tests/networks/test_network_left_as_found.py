@@ -157,3 +157,5 @@ def test_leaves_have_their_first_path_and_no_children() -> None:
     shared = nn.ReLU()
     module = nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 1), shared), shared)
     assert list(leaves(module)) == ["0.0", "0.1"]
+    nn.utils.parametrizations.weight_norm(module[0][0])
+    assert list(leaves(module)) == ["0.0", "0.1"]

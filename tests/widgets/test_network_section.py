@@ -36,7 +36,7 @@ def test_choosing_opens_in_a_thread_and_fills_the_card(dock: Any, qtbot: Any) ->
     assert f"{network.parameters:,}" in values["Size"]
     assert "nucleus" in values["Classes"]
     assert values["File"] == "nuclei.safetensors"
-    assert dock.network.device.native.currentText().startswith("auto (")
+    assert dock.network.device.native.currentText().startswith("auto: ")
     assert len(dock.layers.names) == 5
 
 

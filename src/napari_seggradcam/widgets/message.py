@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from typing import Literal
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 Level = Literal["plain", "hint", "warning", "error"]
 
 
-class Message(QLabel):
-    """A label that wraps, can be selected, and is hidden while it has no text."""
+class WrappedLabel(QLabel):
+    """Text that can be selected, takes the width that there is and the height it needs."""
 
-    def __init__(self, text: str = "", level: Level = "plain", parent: QWidget | None = None):
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWordWrap(True)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.setMinimumWidth(1)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def minimumSizeHint(self) -> QSize:
+        """One line: Qt's own hint is the height at the least width, which is many."""
+        return QSize(1, self.fontMetrics().height())
+
+
+class Message(WrappedLabel):
+    """A label with a level of urgency that is hidden while it has no text."""
+
+    def __init__(
+        self, text: str = "", level: Level = "plain", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.say(text, level)
 
     @property

@@ -14,13 +14,12 @@ from qtpy.QtWidgets import (
     QLabel,
     QMenu,
     QProgressBar,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from .fields import FieldGrid, beside, button, combo, refill
-from .message import Message
+from .message import Message, WrappedLabel
 from .network_source import NetworkSource
 from .section import Section
 
@@ -165,7 +164,7 @@ class NetworkSection(Section):
             What auto means here.
         """
         chosen = self.device.value
-        self._devices = [(f"auto ({best})", "auto"), *((name, name) for name in devices)]
+        self._devices = [(f"auto: {best}", "auto"), *((name, name) for name in devices)]
         refill(self.device, chosen if chosen in devices else "auto")
 
     def _on_source(self, source: NetworkSource | str) -> None:
@@ -215,14 +214,9 @@ class NetworkSection(Section):
             widget.setEnabled(allowed and not running)
 
 
-def _card_label() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+def _card_label() -> WrappedLabel:
+    label = WrappedLabel()
     label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-    # A long file name must not widen the dock.
-    label.setMinimumWidth(1)
     return label
 
 

@@ -64,6 +64,30 @@ def test_one_layer_alone_equals_all_together() -> None:
         np.testing.assert_allclose(alone[name].weights, together[name].weights, atol=1e-9)
 
 
+@pytest.mark.parametrize("join", ["skip = skip + up", "skip += up", "skip.add_(up)"])
+def test_added_skips_leave_the_logits_alone(join: str) -> None:
+    class Adding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = nn.Conv2d(1, 3, 3, padding=1)
+            self.down = nn.Conv2d(3, 3, 2, stride=2)
+            self.up = nn.ConvTranspose2d(3, 3, 2, stride=2)
+            self.head = nn.Conv2d(3, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            skip = self.encoder(x)
+            names = {"skip": skip, "up": self.up(self.down(skip))}
+            exec(join, names)
+            return self.head(names["skip"])
+
+    module = Adding()
+    with torch.no_grad():
+        logits = module(torch.from_numpy(IMAGE)[None, None])
+    explanation = ask(module)
+    assert explanation.score == pytest.approx(float(logits[0, 1, 9, 9]), rel=1e-5)
+    assert ("skip 0" in explanation) == (join != "skip.add_(up)")
+
+
 def test_every_call_of_a_shared_module_is_a_layer() -> None:
     class Shared(nn.Module):
         def __init__(self) -> None:

@@ -123,14 +123,14 @@ def freeze(
 
 
 class ImageExplainer:
-    """Keeps the explainer of the last image: a new region then costs only the way back."""
+    """Keeps the explainer of the last image, with the image as prepared and the prediction."""
 
     def __init__(self) -> None:
         self._key: tuple[Any, ...] | None = None
         self._explainer: Any = None
 
     def forget(self) -> None:
-        """Free the feature maps that are kept."""
+        """Free what is kept."""
         self._key = self._explainer = None
 
     def of(self, network: Any, image: ImageInput) -> Any:
@@ -172,7 +172,7 @@ def answer(
     question : Question
         What is asked.
     explainers : ImageExplainer
-        Keeps the forward pass for the next question.
+        Keeps the prepared image for the next question.
     progress, cancel : callable
         As :class:`~.job.Job` passes them.
 

@@ -92,7 +92,7 @@ def _skip_candidates(small: Trace, large: Trace, sizes: Sizes) -> list[_Candidat
     for number, (joined, made) in enumerate(small.joins):
         if made not in on_path or not any(small.values[v].upsampled for v in joined):
             continue
-        # `skip.add_(up)` changes the skip itself, for whoever holds it; no copy can stand in for it.
+        # `skip.add_(up)` changes the skip itself; no copy of it can stand in for it.
         changed = 0 if small.values[made].function == "add_" else None
         for argument, value in enumerate(joined):
             if argument == changed:

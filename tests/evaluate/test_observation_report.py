@@ -92,6 +92,11 @@ def test_edges_that_are_strongest_elsewhere_are_said():
     assert "0.90 at the bottleneck" in sentence
 
 
+def test_edges_that_are_as_strong_elsewhere_are_said():
+    observed = observations(AS_IN_THE_PAPER | {EDGES: (0.1, 0.3, 0.3, 0.2, 0.1, 0.1)})
+    assert first_edges(observed).endswith("0.30 at encoder 1, and also 0.30 at encoder 2.")
+
+
 def test_what_is_not_defined_is_not_called_a_rise():
     observed = observations(AS_IN_THE_PAPER | {MASK: (0, 0, 0, np.nan, 0.4, 0.8)})
     assert (

@@ -89,9 +89,10 @@ def first_edges(observed: Observations, map: str = HEATMAP, grid: str = OWN_GRID
             f"The correlation with the {EDGES} is highest at one of the first stages, as the "
             f"paper says: {first}; the highest after them is {opposite}."
         )
+    contrast = "and also" if best_first == medians[best] else "but"
     return (
         f"The correlation with the {EDGES} is not highest at the first stages as the paper says: "
-        f"{first}, but {opposite}."
+        f"{first}, {contrast} {opposite}."
     )
 
 

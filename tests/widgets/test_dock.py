@@ -387,6 +387,17 @@ def test_a_dock_closed_while_it_computes_adds_nothing(
     assert not heatmap_layers(viewer)
 
 
+def test_a_dock_put_back_while_a_network_was_opening(dock: Any, qtbot: Any) -> None:
+    dock.network_control.open_demo("nuclei")
+    dock.detach()
+    assert not dock.network.busy.isVisible()
+    assert dock.network.source.value == NONE
+    dock.attach()
+    dock.network_control.open_demo("nuclei")
+    wait(qtbot, lambda: dock.network_control.opened is not None)
+    assert dock.network.card.isVisible()
+
+
 def test_a_dock_that_is_opened_again_finds_its_heatmaps(
     open_dock: Any, viewer: Any, qtbot: Any
 ) -> None:

@@ -91,6 +91,8 @@ class NetworkControl(QObject):
         if self._job is not None:
             self._job.cancel()
             self._job = None
+            self._offer(None)
+            self._section.show_card(None)
 
     def _start(self, job: Job, then: Any) -> None:
         self._job = job

@@ -22,7 +22,7 @@ def opened(dock: Any, qtbot: Any) -> Any:
 
 def test_the_list_has_the_demo_networks_and_a_file(dock: Any) -> None:
     texts = [dock.network.source.native.itemText(i) for i in range(4)]
-    assert texts == ["Choose a network…", "Nuclei (demo)", "Streets (demo)", "Open a file…"]
+    assert texts == ["Choose a network…", "Nuclei (demo)", "Streets (demo)", "Open…"]
 
 
 def test_choosing_opens_in_a_thread_and_fills_the_card(dock: Any, qtbot: Any) -> None:

@@ -84,7 +84,7 @@ class NetworkSection(Section):
         self.source = combo(
             "Network",
             lambda _widget: self._sources,
-            "The segmentation network to explain. Open a file takes *.safetensors, or a"
+            "The segmentation network to explain. Open… takes *.safetensors, or a"
             " PyTorch state dict *.pt, *.pth",
         )
         self.source.changed.connect(self._on_source)
@@ -150,7 +150,7 @@ class NetworkSection(Section):
         self._chosen = chosen
         self._sources = [("Choose a network…", NONE)]
         self._sources += [(source.title, source) for source in sources]
-        self._sources.append(("Open a file…", OPEN))
+        self._sources.append(("Open…", OPEN))
         refill(self.source, chosen or NONE)
 
     def offer_devices(self, devices: Sequence[str], best: str) -> None:

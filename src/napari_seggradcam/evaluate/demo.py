@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.evaluate.segmentation import (
+from ..networks.network import Network
+from ..networks.opening import open_network
+from ..scenes import nuclei, streets
+from ..scenes.generators import TEST_SEEDS, TRAIN_SEEDS
+from ..scenes.samples import DATA, real_nuclei
+from ..scenes.scene import Scene
+from .segmentation import (
     best_threshold,
     confusion,
     dice,
@@ -19,12 +25,6 @@ from napari_seggradcam.evaluate.segmentation import (
     mean_iou,
     object_score,
 )
-from napari_seggradcam.networks.network import Network
-from napari_seggradcam.networks.opening import open_network
-from napari_seggradcam.scenes import nuclei, streets
-from napari_seggradcam.scenes.generators import TEST_SEEDS, TRAIN_SEEDS
-from napari_seggradcam.scenes.samples import DATA, real_nuclei
-from napari_seggradcam.scenes.scene import Scene
 
 Progress = Callable[[int, int, str], None]
 

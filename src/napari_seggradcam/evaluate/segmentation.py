@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.errors import MissingPackage, ShapeError
+from ..errors import MissingPackage, ShapeError
 
 Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.integer[Any]]

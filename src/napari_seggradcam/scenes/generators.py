@@ -6,9 +6,9 @@ result on test scenes is a result on scenes that no training has seen.
 
 from __future__ import annotations
 
-from napari_seggradcam.errors import OptionError
-from napari_seggradcam.scenes import nuclei, streets
-from napari_seggradcam.scenes.scene import Scene
+from ..errors import OptionError
+from . import nuclei, streets
+from .scene import Scene
 
 KINDS = ("nuclei", "streets")
 TRAIN_SEEDS = range(0, 1_000_000)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.scenes.arrays import Floats
-from napari_seggradcam.scenes.scene import Scene, check_size, renumbered
+from .arrays import Floats
+from .scene import Scene, check_size, renumbered
 
 CLASSES = ("background", "nucleus")
 COLOURS = ("#1b1b1b", "#ff8c1a")

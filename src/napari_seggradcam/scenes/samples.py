@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.errors import OptionError, RegionError
-from napari_seggradcam.scenes import nuclei, streets
-from napari_seggradcam.scenes.generators import TEST_SEEDS
+from ..errors import OptionError, RegionError
+from . import nuclei, streets
+from .generators import TEST_SEEDS
 
 NAMES = ("nuclei", "streets")
 DATA = Path(__file__).parent / "data"

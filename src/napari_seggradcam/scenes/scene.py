@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.errors import ShapeError
+from ..errors import ShapeError
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_seggradcam.scenes import textures
-from napari_seggradcam.scenes.arrays import Bools, Floats, Window
-from napari_seggradcam.scenes.street_camera import NEAR, Camera
-from napari_seggradcam.scenes.street_canvas import CONSTRUCTION, Canvas
-from napari_seggradcam.scenes.street_look import Look
+from . import textures
+from .arrays import Bools, Floats, Window
+from .street_camera import NEAR, Camera
+from .street_canvas import CONSTRUCTION, Canvas
+from .street_look import Look
 
 _LAMPLIGHT = np.array([1.0, 0.86, 0.55], np.float32)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_seggradcam.scenes.arrays import Floats, Window
+from .arrays import Floats, Window
 
 # Nothing is drawn nearer than this: closer things would fill the picture.
 NEAR = 1.2

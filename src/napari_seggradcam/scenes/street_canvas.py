@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.scenes.arrays import Bools, Floats, Window
+from .arrays import Bools, Floats, Window
 
 CLASSES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
 # The colours that Cityscapes gives to the first class of each group.

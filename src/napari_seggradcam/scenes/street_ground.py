@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_seggradcam.scenes import textures
-from napari_seggradcam.scenes.arrays import Bools, Floats
-from napari_seggradcam.scenes.street_camera import Camera
-from napari_seggradcam.scenes.street_canvas import FAR, FLAT, NATURE, SKY, Canvas
-from napari_seggradcam.scenes.street_look import Look
+from . import textures
+from .arrays import Bools, Floats
+from .street_camera import Camera
+from .street_canvas import FAR, FLAT, NATURE, SKY, Canvas
+from .street_look import Look
 
 _CLOUD_COVER = {"clear": -1.3, "cloudy": 0.3, "overcast": 0.2, "evening": -0.2, "night": -0.6}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_seggradcam.scenes.arrays import Floats
+from .arrays import Floats
 
 WEATHERS = ("clear", "cloudy", "overcast", "evening", "night")
 _WEATHER_SHARES = (0.42, 0.32, 0.16, 0.08, 0.02)

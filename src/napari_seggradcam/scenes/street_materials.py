@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_seggradcam.scenes.arrays import Floats
-from napari_seggradcam.scenes.street_canvas import CONSTRUCTION, HUMAN, OBJECT, VEHICLE, Canvas
+from .arrays import Floats
+from .street_canvas import CONSTRUCTION, HUMAN, OBJECT, VEHICLE, Canvas
 
 
 def paint_materials(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_seggradcam.scenes.arrays import Bools, Floats, Window
-from napari_seggradcam.scenes.street_camera import Camera
-from napari_seggradcam.scenes.street_canvas import OBJECT, Canvas
-from napari_seggradcam.scenes.street_look import Look
+from .arrays import Bools, Floats, Window
+from .street_camera import Camera
+from .street_canvas import OBJECT, Canvas
+from .street_look import Look
 
 KINDS = ("traffic light", "round sign", "triangle", "board", "lamp post")
 _SHARES = (0.3, 0.23, 0.14, 0.23, 0.1)

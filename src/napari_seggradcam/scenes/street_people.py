@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_seggradcam.scenes.arrays import Bools, Floats, Window
-from napari_seggradcam.scenes.street_camera import Camera
-from napari_seggradcam.scenes.street_canvas import FLAT, HUMAN, Canvas
-from napari_seggradcam.scenes.street_look import Look
+from .arrays import Bools, Floats, Window
+from .street_camera import Camera
+from .street_canvas import FLAT, HUMAN, Canvas
+from .street_look import Look
 
 # From light to dark.
 _SKIN = np.array(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_seggradcam.scenes.arrays import Floats
-from napari_seggradcam.scenes.street_canvas import SKY, Canvas
-from napari_seggradcam.scenes.street_look import Look
+from .arrays import Floats
+from .street_canvas import SKY, Canvas
+from .street_look import Look
 
 _LAMPLIGHT = np.array([1.0, 0.85, 0.55], np.float32)
 

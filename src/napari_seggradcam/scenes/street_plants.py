@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_seggradcam.scenes import textures
-from napari_seggradcam.scenes.arrays import Floats
-from napari_seggradcam.scenes.street_camera import NEAR, Camera
-from napari_seggradcam.scenes.street_canvas import NATURE, Canvas
-from napari_seggradcam.scenes.street_look import Look
+from . import textures
+from .arrays import Floats
+from .street_camera import NEAR, Camera
+from .street_canvas import NATURE, Canvas
+from .street_look import Look
 
 SHAPES = ("round", "cone", "column", "bush")
 

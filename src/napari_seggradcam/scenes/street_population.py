@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 
-from napari_seggradcam.scenes.street_camera import Camera
-from napari_seggradcam.scenes.street_canvas import Canvas
-from napari_seggradcam.scenes.street_ground import Street
-from napari_seggradcam.scenes.street_look import Look
-from napari_seggradcam.scenes.street_objects import draw_kind, paint_object
-from napari_seggradcam.scenes.street_people import paint_person
-from napari_seggradcam.scenes.street_plants import paint_tree
-from napari_seggradcam.scenes.street_vehicles import (
+from .street_camera import Camera
+from .street_canvas import Canvas
+from .street_ground import Street
+from .street_look import Look
+from .street_objects import draw_kind, paint_object
+from .street_people import paint_person
+from .street_plants import paint_tree
+from .street_vehicles import (
     Body,
     draw_body,
     paint_crossing_vehicle,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_seggradcam.scenes.arrays import Bools, Floats, Window
-from napari_seggradcam.scenes.street_camera import NEAR, Camera
-from napari_seggradcam.scenes.street_canvas import FLAT, VEHICLE, Canvas
-from napari_seggradcam.scenes.street_look import Look
+from .arrays import Bools, Floats, Window
+from .street_camera import NEAR, Camera
+from .street_canvas import FLAT, VEHICLE, Canvas
+from .street_look import Look
 
 TYRE = np.array([0.07, 0.07, 0.08], np.float32)
 GLASS = np.array([0.13, 0.17, 0.21], np.float32)

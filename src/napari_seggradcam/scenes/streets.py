@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_seggradcam.scenes import street_buildings as buildings
-from napari_seggradcam.scenes import street_plants as plants
-from napari_seggradcam.scenes.scene import Scene, check_size, renumbered
-from napari_seggradcam.scenes.street_camera import Camera
-from napari_seggradcam.scenes.street_canvas import CLASSES, COLOURS, Canvas
-from napari_seggradcam.scenes.street_ground import Street, paint_ground, paint_sky
-from napari_seggradcam.scenes.street_look import Look, draw_look
-from napari_seggradcam.scenes.street_materials import paint_materials
-from napari_seggradcam.scenes.street_photo import photograph
-from napari_seggradcam.scenes.street_population import Population
+from . import street_buildings as buildings
+from . import street_plants as plants
+from .scene import Scene, check_size, renumbered
+from .street_camera import Camera
+from .street_canvas import CLASSES, COLOURS, Canvas
+from .street_ground import Street, paint_ground, paint_sky
+from .street_look import Look, draw_look
+from .street_materials import paint_materials
+from .street_photo import photograph
+from .street_population import Population
 
 __all__ = ["CLASSES", "COLOURS", "SIZE", "SMALLEST", "generate"]
 

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from napari_seggradcam.scenes.arrays import Floats
+from .arrays import Floats
 
 TILE = 256
 # Exponents of the amplitude spectrum, 1/f**roughness.

@@ -136,9 +136,15 @@ def test_mosaic_tiles_lie_on_the_image_and_read_in_raw_units(
         viewer.cursor.position = tuple(world)
         said = viewer.canvas.overlays.text.text
         assert said.startswith(f"{name}: {resized[5, 7]:.3g} (largest")
+        assert compare.pixel_at(image, world) == (5, 7)
     np.testing.assert_allclose(layer_grid(heat).affine, layer_grid(image.layer).affine)
-    viewer.cursor.position = tuple(heat.data_to_world((-9, -9)))
+    outside = tuple(heat.data_to_world((-9, -9)))
+    viewer.cursor.position = outside
     assert not viewer.canvas.overlays.text.visible
+    assert compare.pixel_at(image, outside) is None
+    compare.leave()
+    last = heat.data_to_world(mosaic.corners[-1] + 3)
+    assert compare.pixel_at(image, last) is None  # no mosaic there any more
 
 
 def test_stack_has_raw_values_and_a_colour_scale_per_step(

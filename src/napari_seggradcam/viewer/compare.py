@@ -7,7 +7,7 @@ network layers. Leaving a mode removes the layers that it added and restores
 the visibility, grid, camera and slider positions that it found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,9 +16,10 @@ from napari.layers import Image, Layer
 
 from .cells import PER_CELL, cell_layers
 from .heatmaps import DEFAULT_SETTINGS, ResultSettings
-from .inputs import ImageInput
+from .inputs import ImageInput, InputPlan
 from .mosaic import Mosaic, build_mosaic
 from .ownership import marker_of, own_layers, seal
+from .regions import pixel_at
 from .results import ResultLayers
 from .stack import Stack, build_stack
 from .view_state import ViewState, grid_of, text_of
@@ -147,6 +148,21 @@ class Compare:
             grid = grid_of(self._viewer)
             grid.stride, grid.shape, grid.spacing = PER_CELL, (-1, -1), 0.02
             grid.enabled = True
+
+    def pixel_at(self, plan: InputPlan, position: Sequence[float]) -> tuple[int, ...] | None:
+        """Image pixel under the pointer, in whichever tile of a mosaic; None where there is none.
+
+        Parameters
+        ----------
+        plan : InputPlan
+            The image that is asked about.
+        position : sequence of float
+            ``event.position`` of a mouse callback.
+        """
+        content = None if self._prepared is None else self._prepared.content
+        if isinstance(content, Mosaic) and content.image.layer is plan.layer:
+            return content.pixel_at(position, self._viewer.dims)
+        return pixel_at(plan, position, self._viewer.dims)
 
     def show_only(self, name: str | None) -> None:
         """Show one network layer: its result layer in Overlay, its step in Stack.

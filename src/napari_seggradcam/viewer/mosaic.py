@@ -95,18 +95,40 @@ class Mosaic:
         dims : napari.components.Dims
             ``viewer.dims``.
         """
+        found = self._under(position, dims)
+        if found is None:
+            return ""
+        tile, index = found
+        value = float(self.shares[tuple(index)]) * self.largest[tile]
+        return f"{self.names[tile]}: {value:.3g} (largest {self.largest[tile]:.3g})"
+
+    def pixel_at(self, position: Sequence[float], dims: Dims) -> tuple[int, ...] | None:
+        """Image pixel that the tile under the pointer shows there; None between the tiles.
+
+        Parameters
+        ----------
+        position : sequence of float
+            ``event.position`` of a mouse callback, or ``viewer.cursor.position``.
+        dims : napari.components.Dims
+            ``viewer.dims``.
+        """
+        found = self._under(position, dims)
+        if found is None:
+            return None
+        tile, index = found
+        index[-2:] -= self.corners[tile]
+        return tuple(int(number) for number in index)
+
+    def _under(self, position: Sequence[float], dims: Dims) -> tuple[int, NDArray[np.intp]] | None:
+        """Tile and element of the tiled arrays under the pointer."""
         grid = transform_grid(self.image.transform(), self.image.grid.shape)
         world = in_units_of(grid, np.asarray(position)[-grid.ndim :], dims)
         index = nearest_pixels(grid.to_pixels(world))[list(self.image.spatial_axes)]
         if ((index < 0) | (index >= self.shares.shape)).any():
-            return ""
+            return None
         within = index[-2:] - self.corners
         found = np.flatnonzero(((within >= 0) & (within < self.image.shape[-2:])).all(axis=1))
-        if found.size == 0:
-            return ""
-        tile = int(found[0])
-        value = float(self.shares[tuple(index)]) * self.largest[tile]
-        return f"{self.names[tile]}: {value:.3g} (largest {self.largest[tile]:.3g})"
+        return None if found.size == 0 else (int(found[0]), index)
 
     def _titles(self, transform: dict[str, Any]) -> Points:
         """Name and largest value at the top left of every tile."""

@@ -41,7 +41,7 @@ class CompareControl(QObject):
         self._viewer = viewer
         self._section = section
         self._results = results
-        self._compare = Compare(viewer)
+        self.modes = Compare(viewer)
         self._answer: Answer | None = None
         self._job: Job | None = None
         self._delivery: Delivery | None = None
@@ -69,7 +69,7 @@ class CompareControl(QObject):
     def leave(self) -> None:
         """Go back to the plain viewer, for results are about to be added."""
         self._give_up()
-        self._compare.leave()
+        self.modes.leave()
 
     def show(self, result: Answer) -> None:
         """Fill the table with an answer and show it in the mode that is chosen."""
@@ -113,7 +113,7 @@ class CompareControl(QObject):
     def stop(self) -> None:
         """Restore the viewer; the dock is closing."""
         self._give_up()
-        self._compare.leave()
+        self.modes.leave()
 
     def _give_up(self) -> None:
         if self._job is not None:
@@ -129,8 +129,8 @@ class CompareControl(QObject):
         self._give_up()
         mode, asked = self._section.mode, self._answer
         if mode == "overlay":
-            self._compare.leave()
-            self._compare.show_only(self._shown or None)
+            self.modes.leave()
+            self.modes.show_only(self._shown or None)
             return
 
         def work(_progress: Progress, _cancel: Cancel) -> Any:
@@ -139,7 +139,7 @@ class CompareControl(QObject):
         self._start(Job(f"preparing {mode}", work), self._on_prepared)
 
     def _on_prepared(self, prepared: Any) -> None:
-        self._delivery = Delivery(self._compare.enter(prepared, self.looks), self)
+        self._delivery = Delivery(self.modes.enter(prepared, self.looks), self)
         self._delivery.failed.connect(self._on_failed)
         self._delivery.ended.connect(self._on_entered)
         self._delivery.start()
@@ -149,7 +149,7 @@ class CompareControl(QObject):
             self._delivery.deleteLater()
         self._delivery = None
         self._on_outline()
-        if self._compare.wants_reset_view:
+        if self.modes.wants_reset_view:
             # In the same turn napari would fit the zoom of before.
             QTimer.singleShot(0, self._reset_view)
         self.changed.emit()
@@ -159,7 +159,7 @@ class CompareControl(QObject):
 
     def _on_row(self, name: str) -> None:
         self._shown = name
-        self._compare.show_only(name or None)
+        self.modes.show_only(name or None)
 
     def _on_looks(self) -> None:
         looks = self.looks
@@ -172,7 +172,7 @@ class CompareControl(QObject):
 
     def _on_outline(self) -> None:
         shown = bool(self._section.outline.value)
-        overlay = self._compare.mode == "overlay"
+        overlay = self.modes.mode == "overlay"
         for layer in own_layers(self._viewer, "region" if overlay else "view"):
             if isinstance(layer, Labels):
                 layer.visible = shown

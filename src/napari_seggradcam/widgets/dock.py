@@ -113,7 +113,9 @@ class SegGradCamWidget(QWidget):
         )
         self.compare_control = CompareControl(viewer, self.compare, results, self)
         self.script_control = ScriptControl(self.run, self.run_control, self._explainers, self)
-        self.pointer = Pointer(viewer, lambda: self.image_control.plan, self)
+        self.pointer = Pointer(
+            viewer, lambda: self.image_control.plan, self.compare_control.modes, self
+        )
         self.run_control.looks = lambda: self.compare_control.looks
 
     def _connect_controls(self) -> None:

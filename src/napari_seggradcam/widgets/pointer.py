@@ -7,8 +7,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from ..viewer.compare import Compare
 from ..viewer.inputs import InputPlan
-from ..viewer.regions import pixel_at
 
 
 class Pointer(QObject):
@@ -20,6 +20,8 @@ class Pointer(QObject):
         The viewer, or napari's proxy of it.
     plan : callable
         Returns the plan of the image that is asked about, or None.
+    compare : napari_seggradcam.viewer.compare.Compare
+        Knows which pixel of the image the canvas shows where.
     parent : QObject, optional
         Parent.
 
@@ -32,11 +34,16 @@ class Pointer(QObject):
     pixel_clicked = Signal(object)
 
     def __init__(
-        self, viewer: Any, plan: Callable[[], InputPlan | None], parent: QObject | None = None
+        self,
+        viewer: Any,
+        plan: Callable[[], InputPlan | None],
+        compare: Compare,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._plan = plan
+        self._compare = compare
         # One object, so that what is taken off is what was put on.
         self._callback = self._on_press
 
@@ -66,6 +73,6 @@ class Pointer(QObject):
             yield
         if mode is not None and mode != "pan_zoom":
             active.mode = mode
-        pixel = pixel_at(plan, event.position, self._viewer.dims)
+        pixel = self._compare.pixel_at(plan, event.position)
         if pixel is not None and not moved:
             self.pixel_clicked.emit(pixel)

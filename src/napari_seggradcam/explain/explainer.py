@@ -252,7 +252,6 @@ class Explainer:
             translate.append(first + low * stride)
         signed, empty = np.ascontiguousarray(answer.signed[tuple(keep)]), answer.empty
         if empty is None and not (signed > 0).any():
-            # All that is positive lies in the padding.
             empty = seg_grad_cam.NO_POSITIVE_EVIDENCE
         return Heatmap(
             layer,

@@ -39,7 +39,7 @@ class LayerAnswer:
     weights
         α_k, float32, of shape (channels,).
     empty
-        Why the heatmap is all zero, or None.
+        Why there are no weights, or None.
     """
 
     signed: NDArray[np.float32]
@@ -66,8 +66,6 @@ def answer(maps: torch.Tensor, gradient: torch.Tensor) -> LayerAnswer:
         weights, empty = torch.zeros_like(weights), NORMALISED_AWAY
     weights = weights.float()
     signed = torch.tensordot(weights, maps[0].float(), dims=1)
-    if empty is None and not bool((signed > 0).any()):
-        empty = NO_POSITIVE_EVIDENCE
     return LayerAnswer(signed.cpu().numpy(), weights.cpu().numpy(), empty)
 
 

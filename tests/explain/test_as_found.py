@@ -130,7 +130,7 @@ def test_random_numbers_in_forward_do_not_move_the_generator() -> None:
             return self.conv(x) + 1e-3 * torch.rand_like(x)
 
     net = sgc.Network.from_module(Noisy())
-    same_after(net, lambda: sgc.explain(net, IMAGE, sgc.everywhere()))
+    same_after(net, lambda: sgc.explain(net, IMAGE, sgc.everywhere(), layers="all"))
 
 
 def test_progress_counts_to_the_end() -> None:

@@ -75,6 +75,7 @@ class CompareSection(Section):
         self._build_table()
         self._build_buttons()
         self.rows.addWidget(self.fields)
+        self.problem = Message()
         self.rows.addWidget(self.problem)
         self.show_results("", [])
 

@@ -37,7 +37,6 @@ class ImageSection(Section):
         self._axes: list[tuple[str, Any]] = []
         self._build_empty_state()
         self._build_fields()
-        self.rows.addWidget(self.problem)
         self.show_layers([], None)
 
     def _build_empty_state(self) -> None:

@@ -74,6 +74,7 @@ class NetworkSection(Section):
         self._build_choice(device)
         self._build_card()
         self._build_answers()
+        self.problem = Message()
         self.rows.addWidget(self.problem)
         self.misfit = Message()
         self.rows.addWidget(self.misfit)

@@ -78,6 +78,7 @@ class RegionSection(Section):
         grid.add("Pixels", self.readout)
         grid.add("Class", self.target.native)
         self.rows.addLayout(grid)
+        self.problem = Message()
         self.rows.addWidget(self.problem)
         self.rows.addWidget(self.new_button)
         self.rows.addWidget(self.hint)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
 
-from .message import Message
-
 
 class Section(QFrame):
     """A header that can be clicked, and the fields below it.
@@ -45,7 +43,6 @@ class Section(QFrame):
         layout.setSpacing(0)
         layout.addWidget(self.header)
         layout.addWidget(self.body)
-        self.problem = Message()
         self._on_toggled(True)
 
     @property

@@ -1,5 +1,6 @@
 """The dock in a real window: through the manifest, with the mouse, and while it computes."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -55,6 +56,8 @@ def open_window(
         # A dock goes with its window where a test has closed that.
         with suppress(RuntimeError):
             dock.detach()
+            dock.deleteLater()
+    settle(qtbot)
 
 
 class Heartbeat:
@@ -170,7 +173,7 @@ def test_ctrl_click_on_the_canvas(open_window: Any, qtbot: Any) -> None:
     dock.compare.modes["overlay"].click()
     asked: list[Any] = []
     dock.pointer.pixel_clicked.connect(asked.append)
-    canvas = viewer.window._qt_viewer.canvas.native
+    canvas = viewer.__wrapped__.window._qt_viewer.canvas.native  # plugins may not reach it
     middle = QPoint(canvas.width() // 2, canvas.height() // 2)
     qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, middle)
     wait(qtbot, lambda: asked)
@@ -218,8 +221,17 @@ def test_a_window_closed_while_it_computes(open_window: Any, qtbot: Any) -> None
     add_sample(viewer)
     wait_ready(qtbot, dock)
     module = dock.network_control.opened.network.module
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(*_: Any) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    module.register_forward_pre_hook(hold)
     dock.run.button.click()
-    wait(qtbot, lambda: any(m._forward_hooks for m in module.modules()))
+    wait(qtbot, begun.is_set)
+    assert any(m._forward_hooks for m in module.modules())
+    threading.Timer(0.5, go_on.set).start()  # closing may wait for the thread
     viewer.close()
     wait(qtbot, lambda: not any(m._forward_hooks for m in module.modules()))
     assert not any(parameter.grad is not None for parameter in module.parameters())

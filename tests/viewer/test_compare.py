@@ -192,6 +192,66 @@ def test_leaving_puts_everything_back(
     assert state(viewer) == before
 
 
+@pytest.mark.parametrize("mode", ["grid", "stack", "mosaic"])
+def test_another_answer_changes_the_layers_that_are_there(
+    viewer: ViewerModel,
+    image: ImageInput,
+    explanation: Explanation,
+    make_explanation: MakeExplanation,
+    mode: str,
+) -> None:
+    """The same layers with other data, looks and view as the user left them."""
+    before = state(viewer)
+    layers = MANY if mode == "mosaic" else LAYERS
+    word = "stack" if mode == "stack" else "grid"
+    region = np.zeros(SHAPE, bool)
+    region[9:12, 9:12] = True
+    answers = [
+        make_explanation(SHAPE, layers),
+        make_explanation(SHAPE, layers, region=region, factor=7, seed=1),
+    ]
+    compare, alone = Compare(viewer), ViewerModel()
+    enter(compare, word, answers[0], image)
+    shown = views(viewer)
+    heat = shown[0] if mode == "stack" else shown[1]  # above the image
+    heat.colormap = "viridis"
+    viewer.scene.camera.zoom = 9.0
+    if mode == "stack":
+        viewer.dims.set_current_step(0, 1)
+    enter(compare, word, answers[1], image)
+    assert views(viewer) == shown
+    assert not compare.wants_reset_view
+    assert viewer.scene.camera.zoom == 9.0
+    assert heat.colormap.name == "viridis"
+    enter(Compare(alone), word, answers[1], image)
+    for old, new in zip(shown, views(alone), strict=True):
+        np.testing.assert_array_equal(old.data, new.data)
+        if hasattr(new, "features"):
+            assert old.features.equals(new.features)
+    if mode == "stack":
+        assert viewer.dims.current_step[0] == 1
+        largest = list(answers[1].values())[1].heatmap.max()
+        assert heat.contrast_limits == pytest.approx([0, largest])
+        assert f"{largest:.3g}" in viewer.canvas.overlays.text.text
+    compare.leave()
+    assert state(viewer) == before
+
+
+def test_an_answer_of_another_kind_builds_the_mode_anew(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    compare = Compare(viewer)
+    enter(compare, "grid", make_explanation(SHAPE, MANY), image)
+    shown = views(viewer)
+    viewer.layers.remove(shown[-1])
+    enter(compare, "grid", make_explanation(SHAPE, MANY), image)
+    assert len(views(viewer)) == 4
+    assert not set(views(viewer)) & set(shown)
+    fewer = dict(list(MANY.items())[1:])
+    enter(compare, "grid", make_explanation(SHAPE, fewer), image)
+    assert list(views(viewer)[-1].features["name"]) == list(fewer)
+
+
 def test_from_mode_to_mode_and_back(
     viewer: ViewerModel, image: ImageInput, explanation: Explanation
 ) -> None:

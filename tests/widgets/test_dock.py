@@ -20,6 +20,7 @@ from dock_fixtures import (
     wait_idle,
     wait_ready,
 )
+from napari_seggradcam.viewer.ownership import own_layers
 from napari_seggradcam.widgets.network import NONE
 
 
@@ -158,6 +159,31 @@ def test_a_second_run_updates_and_the_switch_keeps(dock: Any, viewer: Any, qtbot
     click(qtbot, dock.run.button)
     wait_idle(qtbot, dock)
     assert len(viewer.layers) == len(first) + 6
+
+
+def test_a_second_run_side_by_side_changes_the_cells_that_are_there(
+    dock: Any, viewer: Any, qtbot: Any
+) -> None:
+    add_sample(viewer)
+    wait_ready(qtbot, dock)
+    click(qtbot, dock.compare.modes["grid"])
+    click(qtbot, dock.run.button)
+    wait_idle(qtbot, dock)
+    layers, cells = list(viewer.layers), list(own_layers(viewer, "view"))
+    assert len(cells) == 15
+    heat = next(layer for layer in cells if layer.name.startswith("bottleneck"))
+    before = heat.data.copy()
+    labels = next(layer for layer in viewer.layers if layer.name == "drawn")
+    labels.data = np.roll(labels.data, 9, axis=0)
+    click(qtbot, dock.run.button)
+    wait_idle(qtbot, dock)
+    assert list(viewer.layers) == layers
+    assert not np.array_equal(heat.data, before)
+    # Other network layers are other cells.
+    dock.layers.preset.value = "bottleneck"
+    click(qtbot, dock.run.button)
+    wait_idle(qtbot, dock)
+    assert len(list(own_layers(viewer, "view"))) == 3
 
 
 def test_clear_leaves_what_a_person_made(dock: Any, viewer: Any, qtbot: Any) -> None:

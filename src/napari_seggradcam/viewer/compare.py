@@ -3,8 +3,9 @@
 Overlay shows one result layer at a time on the image. Grid shows a cell per
 network layer with image, heatmap and outline of M, or, for more network layers
 than napari draws fast, one mosaic. Stack is one image with a slider over the
-network layers. Leaving a mode removes the layers that it added and restores
-the visibility, grid, camera and slider positions that it found.
+network layers. A new answer of the same kind changes the layers of the mode that
+is on. Leaving a mode removes the layers that it added and restores the
+visibility, grid, camera and slider positions that it found.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,11 @@ from .cells import PER_CELL, cell_layers
 from .heatmaps import DEFAULT_SETTINGS, ResultSettings
 from .inputs import ImageInput, InputPlan
 from .mosaic import Mosaic, build_mosaic
-from .ownership import marker_of, own_layers, seal
+from .ownership import METADATA_KEY, marker_of, own_layers, seal
 from .regions import pixel_at
+from .replacing import show_instead
 from .results import ResultLayers
-from .stack import Stack, build_stack
+from .stack import Sliders, Stack, build_stack
 from .view_state import ViewState, grid_of, text_of
 
 if TYPE_CHECKING:
@@ -54,6 +56,16 @@ class Prepared:
     image: ImageInput
     content: Mosaic | Stack | None
 
+    def is_like(self, other: "Prepared") -> bool:
+        """Whether both are shown by the same napari layers with other data."""
+        return (
+            self.mode == other.mode
+            and type(self.content) is type(other.content)
+            and self.image.layer is other.image.layer
+            and self.image.grid.shape == other.image.grid.shape
+            and tuple(self.explanation) == tuple(other.explanation)
+        )
+
 
 class Compare:
     """The compare mode of one viewer.
@@ -62,23 +74,26 @@ class Compare:
     ----------
     viewer : napari.components.ViewerModel
         The viewer, or napari's proxy of it.
+
+    Attributes
+    ----------
+    wants_reset_view : bool
+        Whether the view has to be fitted one event-loop turn after `enter`.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._prepared: Prepared | None = None
         self._before: ViewState | None = None
+        self._sliders: Sliders | None = None
         self._stack_layer: Image | None = None
+        self._built = 0
+        self.wants_reset_view = False
 
     @property
     def mode(self) -> Mode:
         """The mode that is on; "overlay" where nothing is."""
         return "overlay" if self._prepared is None else self._prepared.mode
-
-    @property
-    def wants_reset_view(self) -> bool:
-        """Whether the view has to be fitted one event-loop turn after `enter`."""
-        return self.mode == "grid"
 
     @staticmethod
     def prepare(mode: Mode, explanation: "Explanation", image: ImageInput) -> Prepared:
@@ -108,11 +123,12 @@ class Compare:
     def enter(
         self, prepared: Prepared, settings: ResultSettings = DEFAULT_SETTINGS
     ) -> Iterator[None]:
-        """Leave the mode that is on and enter another, one napari layer per step.
+        """Show what was prepared, one napari layer per step.
 
-        Run it to its end, one step per turn of the event loop, then call
-        ``viewer.reset_view()`` one turn later if `wants_reset_view` (in the
-        same turn napari fits the wrong zoom).
+        Where the mode that is on shows an answer of the same kind, its layers take over the
+        new data; otherwise it is left and another entered. Run it to its end, one step per
+        turn of the event loop, then call ``viewer.reset_view()`` one turn later if
+        `wants_reset_view` (in the same turn napari fits the wrong zoom).
 
         Parameters
         ----------
@@ -121,28 +137,63 @@ class Compare:
         settings : ResultSettings
             Colormap, opacity, blending.
         """
+        if self._is_complete and self._prepared is not None and prepared.is_like(self._prepared):
+            self._prepared, self.wants_reset_view = prepared, False
+            yield from self._update(prepared, settings)
+            return
         self.leave()
         if prepared.mode == "overlay":
             return
         self._before = ViewState.of(self._viewer)
-        self._prepared = prepared
+        self._sliders = Sliders.of(self._viewer.dims)
+        self._prepared, self.wants_reset_view = prepared, prepared.mode == "grid"
+        yield from self._build(prepared, settings)
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether all layers of the mode that is on are there, and still ours."""
+        return 0 < self._built == len(list(own_layers(self._viewer, "view")))
+
+    def _layers(self, prepared: Prepared, settings: ResultSettings) -> Iterator[Layer]:
+        """Make the layers of a mode, from the bottom up."""
+        content = prepared.content
+        if isinstance(content, Stack):
+            assert self._sliders is not None  # kept when a mode is entered
+            return iter([content.layer(self._sliders, settings)])
+        if isinstance(content, Mosaic):
+            return content.layers(settings)
+        return cell_layers(prepared.explanation, prepared.image, settings)
+
+    def _update(self, prepared: Prepared, settings: ResultSettings) -> Iterator[None]:
+        """Give the layers of the mode that is on other data."""
+        views = {
+            layer.metadata[METADATA_KEY]["key"]: layer for layer in own_layers(self._viewer, "view")
+        }
+        for layer in self._layers(prepared, settings):
+            show_instead(views[layer.metadata[METADATA_KEY]["key"]], layer)
+            yield
+            if self._prepared is not prepared:
+                return
+        self._on_step()
+
+    def _build(self, prepared: Prepared, settings: ResultSettings) -> Iterator[None]:
+        """Add the layers of a mode that was just entered."""
         if isinstance(prepared.content, Stack):
-            self._enter_stack(prepared.content, settings)
+            self._show_stack(prepared, settings)
+            self._built = 1
             yield
             return
         for layer in list(self._viewer.layers):
             layer.visible = False
         if isinstance(prepared.content, Mosaic):
-            layers = prepared.content.layers(settings)
             self._viewer.cursor.events.position.connect(self._on_pointer)
-        else:
-            layers = cell_layers(prepared.explanation, prepared.image, settings)
         # Below the user's layers, because napari counts the cells from the bottom.
-        for index, layer in enumerate(layers):
+        for index, layer in enumerate(self._layers(prepared, settings)):
             self._insert(index, layer)
             yield
             if self._prepared is not prepared:
                 return
+        self._built = index + 1
         if prepared.content is None:
             # Last: napari lays out a grid that is on again for every layer that is added.
             grid = grid_of(self._viewer)
@@ -187,6 +238,7 @@ class Compare:
         self._viewer.dims.events.current_step.disconnect(self._on_step)
         before, self._before, self._prepared, self._stack_layer = self._before, None, None, None
         grid_of(self._viewer).enabled = False
+        self._sliders, self._built, self.wants_reset_view = None, 0, False
         for layer in own_layers(self._viewer, "view"):
             self._viewer.layers.remove(layer)
         before.restore(self._viewer)
@@ -197,10 +249,10 @@ class Compare:
         if self._before is not None:
             self._before.select(self._viewer)
 
-    def _enter_stack(self, stack: Stack, settings: ResultSettings) -> None:
+    def _show_stack(self, prepared: Prepared, settings: ResultSettings) -> None:
         for layer in own_layers(self._viewer, "heatmap"):
             layer.visible = False
-        self._stack_layer = stack.layer(self._viewer.dims, settings)
+        (self._stack_layer,) = self._layers(prepared, settings)
         index = len(self._viewer.layers)
         for outline in own_layers(self._viewer, "region"):
             index = min(index, self._viewer.layers.index(outline))

@@ -8,7 +8,7 @@ from napari.layers import Image, Labels, Layer
 from .heatmaps import DEFAULT_SETTINGS, ResultSettings, heatmap_layer, region_layer
 from .inputs import InputPlan
 from .ownership import METADATA_KEY, own_layers, seal
-from .placement import TRANSFORM_FIELDS
+from .replacing import show_instead
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
@@ -80,6 +80,24 @@ class ResultLayers:
         if run_id != self._run_id:
             return None
         return self._add(region_layer(explanation, plan, run_id))
+
+    def stays_complete(self, explanation: "Explanation", keep: bool, ndim: int) -> bool:
+        """Whether a run would only update layers, so that none comes or goes.
+
+        Parameters
+        ----------
+        explanation : Explanation
+            What the run will hand over.
+        keep : bool
+            As for `start`.
+        ndim : int
+            Number of axes of the layers that it will hand over.
+        """
+        heatmaps = self.heatmaps()
+        outline = next(own_layers(self._viewer, "region", set=self._last_set()), None)
+        layers = [*heatmaps.values(), *([] if outline is None else [outline])]
+        same = outline is not None and set(heatmaps) == set(explanation)
+        return same and not keep and all(layer.ndim == ndim for layer in layers)
 
     def finish(self, run_id: str) -> None:
         """End a run: remove what is left of the run that it updated."""
@@ -164,22 +182,5 @@ class ResultLayers:
             new.visible = old.visible
             self._viewer.layers.remove(old)
             return self._insert(index, new)
-        _show_instead(old, new)
+        show_instead(old, new)
         return old
-
-
-def _show_instead(old: Layer, new: Layer) -> None:
-    """Take over data, place, name and marker; colours of images stay as the user set them."""
-    old.data = new.data
-    for name in TRANSFORM_FIELDS:
-        setattr(old, name, getattr(new, name))
-    if isinstance(old, Labels):
-        old.features = new.features
-        old.colormap = new.colormap
-    else:
-        limits = tuple(new.contrast_limits)
-        old.contrast_limits = limits
-        old.contrast_limits_range = limits
-    old.name = new.name
-    old.metadata = {**old.metadata, METADATA_KEY: new.metadata[METADATA_KEY]}
-    seal(old)

@@ -1,7 +1,7 @@
 """One image with a slider over network layers, in raw units."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.components import Dims
@@ -17,6 +17,29 @@ if TYPE_CHECKING:
     from ..explain.explanation import Explanation
 
 AXIS_LABEL = "network layer"
+
+
+@dataclass(frozen=True)
+class Sliders:
+    """Axes of a viewer, before a stack adds its own in front of them.
+
+    Attributes
+    ----------
+    point : tuple of float
+        Where the sliders stand.
+    units, axis_labels : tuple
+        One per axis.
+    """
+
+    point: tuple[float, ...]
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, dims: Dims) -> "Sliders":
+        """Read the axes of a viewer."""
+        units = ("pixel",) * dims.ndim if dims.units is None else tuple(dims.units)
+        return cls(tuple(dims.point), units, tuple(dims.axis_labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +63,7 @@ class Stack:
     values: NDArray[np.float32]
     limits: tuple[tuple[float, float], ...]
 
-    def layer(self, dims: Dims, settings: ResultSettings) -> Image:
+    def layer(self, sliders: Sliders, settings: ResultSettings) -> Image:
         """Make the Image layer; its first axis comes before all axes of the viewer.
 
         Axes that the viewer has and the image lacks get size one, where the
@@ -48,9 +71,8 @@ class Stack:
         """
         fields = self.image.transform()
         values = self.image.spread(self.values)
-        beyond = max(0, dims.ndim - (values.ndim - 1))
+        beyond = max(0, len(sliders.point) - (values.ndim - 1))
         shape = (values.shape[0], *(1,) * beyond, *values.shape[1:])
-        units = dims.units[:beyond] if dims.units is not None else ("pixel",) * beyond
         layer = Image(
             values.reshape(shape),
             name=f"heatmaps · {AXIS_LABEL}s",
@@ -61,9 +83,9 @@ class Stack:
             rgb=False,
             **with_leading_axes(
                 fields,
-                (0.0, *dims.point[:beyond]),
-                ("pixel", *units),
-                (AXIS_LABEL, *dims.axis_labels[:beyond]),
+                (0.0, *sliders.point[:beyond]),
+                ("pixel", *sliders.units[:beyond]),
+                (AXIS_LABEL, *sliders.axis_labels[:beyond]),
             ),
         )
         layer.colorbar.visible = True

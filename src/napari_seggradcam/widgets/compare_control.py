@@ -66,10 +66,16 @@ class CompareControl(QObject):
             colormap=self._section.colormap.value, opacity=self._section.opacity.value
         )
 
-    def leave(self) -> None:
-        """Go back to the plain viewer, for results are about to be added."""
+    def make_way(self, result: Answer) -> None:
+        """Get ready for an answer's layers, which are about to be added or updated.
+
+        Where layers come or go, the viewer must be the plain one. Where they are only updated,
+        which nobody sees below a grid or a stack, the mode stays, and `show` updates it too.
+        """
         self._give_up()
-        self.modes.leave()
+        image, keep = result.image, result.question.keep
+        if not self._results.stays_complete(result.explanation, keep, image.grid.ndim):
+            self.modes.leave()
 
     def show(self, result: Answer) -> None:
         """Fill the table with an answer and show it in the mode that is chosen."""
@@ -105,13 +111,13 @@ class CompareControl(QObject):
 
     def clear(self) -> None:
         """Remove what runs have added; what a person renamed or edited stays."""
-        self.leave()
+        self.stop()
         self._results.clear()
         self._answer = None
         self._section.show_results("", [])
 
     def stop(self) -> None:
-        """Restore the viewer; the dock is closing."""
+        """Restore the viewer."""
         self._give_up()
         self.modes.leave()
 

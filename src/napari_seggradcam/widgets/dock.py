@@ -123,7 +123,7 @@ class SegGradCamWidget(QWidget):
         self.image.sample_requested.connect(self._on_sample_requested)
         self.region.new_region_requested.connect(self._on_new_region)
         self.network_control.changed.connect(self._on_network)
-        self.run_control.delivering.connect(self.compare_control.leave)
+        self.run_control.delivering.connect(self.compare_control.make_way)
         self.run_control.answered.connect(self._on_answer)
         self.prediction_control.predicted.connect(self.region_control.set_prediction)
         self.pointer.pixel_clicked.connect(self._on_pixel)

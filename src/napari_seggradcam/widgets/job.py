@@ -8,6 +8,7 @@ exactly one of ``succeeded``, ``failed`` and ``cancelled``, and after it ``ended
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,9 @@ from ..errors import Cancelled
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
 Work = Callable[[Progress, Cancel], Any]
+
+# Drawing a progress bar takes longer than many a step.
+_SECONDS_BETWEEN_PROGRESS = 0.05
 
 
 class _Bridge(QObject):
@@ -37,6 +41,7 @@ class _Task:
         self.cancel: Cancel = lambda: False
         self.result: Any = None
         self.error: BaseException | None = None
+        self._told = 0.0
 
     def __repr__(self) -> str:
         return self._description
@@ -48,7 +53,10 @@ class _Task:
             self.error = error
 
     def _progress(self, done: int, total: int, what: str) -> None:
-        self.bridge.progressed.emit(done, total, what)
+        now = time.monotonic()
+        if now - self._told >= _SECONDS_BETWEEN_PROGRESS:
+            self._told = now
+            self.bridge.progressed.emit(done, total, what)
 
 
 class Job(QObject):

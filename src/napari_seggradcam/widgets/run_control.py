@@ -34,14 +34,14 @@ class RunControl(QObject):
     -------
     answered(object)
         The heatmaps of this :class:`~.question.Answer` are in the viewer.
-    delivering()
-        Heatmaps are about to be added.
+    delivering(object)
+        The heatmaps of this answer are about to be added or updated.
     changed()
         A run has begun or ended.
     """
 
     answered = Signal(object)
-    delivering = Signal()
+    delivering = Signal(object)
     changed = Signal()
 
     def __init__(
@@ -181,7 +181,7 @@ class RunControl(QObject):
             self._section.show_running(done, total, what)
 
     def _on_answer(self, result: Answer) -> None:
-        self.delivering.emit()
+        self.delivering.emit(result)
         self._delivery = Delivery(self._steps(result), self)
         self._delivery.progressed.connect(self._on_delivered)
         self._delivery.failed.connect(self._on_failed)

@@ -51,10 +51,12 @@ def cell_layers(
         yield outline_layer(region, f"region · {name}", image.transform())
 
 
-def outline_layer(labels: NDArray[Any], name: str, transform: dict[str, Any]) -> Labels:
+def outline_layer(
+    labels: NDArray[Any], name: str, transform: dict[str, Any], contour: int = OUTLINE_WIDTH
+) -> Labels:
     """Return a Labels layer that shows outlines and can't be painted on."""
     layer = Labels(labels, name=name, colormap=outline_colours(), opacity=1.0, **transform)
-    layer.contour = OUTLINE_WIDTH
+    layer.contour = contour
     layer.editable = False
     return mark(layer, "view", name)
 

@@ -12,10 +12,11 @@ import numpy as np
 from napari.components import Dims
 from napari.layers import Image, Layer, Points
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ..geometry.grid import nearest_pixels
 from .cells import outline_layer, shown_image, spread_image
-from .heatmaps import ResultSettings, colour_scale
+from .heatmaps import OUTLINE_WIDTH, ResultSettings, colour_scale
 from .inputs import ImageInput
 from .ownership import mark
 from .placement import last_axes, transform_grid
@@ -52,7 +53,8 @@ class Mosaic:
     shares : (*spatial) float32 array
         Heatmaps, each divided by its largest value; 0 between the tiles.
     outlines : (*spatial) uint8 array
-        1 in the region of every tile.
+        1 along the inside of the region's border in every tile. napari would look for it in
+        the whole mosaic each time that it draws.
     """
 
     image: ImageInput
@@ -82,7 +84,7 @@ class Mosaic:
             **transform,
         )
         yield mark(heat, "view", "heatmaps")
-        yield outline_layer(image.spread(self.outlines), "mosaic · region", transform)
+        yield outline_layer(image.spread(self.outlines), "mosaic · region", transform, contour=0)
         yield self._titles(transform)
 
     def reading(self, position: Sequence[float], dims: Dims) -> str:
@@ -183,6 +185,7 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
     picture = np.zeros(extent + colours, dtype=shown.dtype)
     shares = np.zeros(extent, dtype=np.float32)
     outlines = np.zeros(extent, dtype=np.uint8)
+    outline = _inner_border(explanation.region)
     largest = []
     for (row, column), heatmap in zip(corners, explanation.values(), strict=True):
         here = (..., slice(row, row + tile[0]), slice(column, column + tile[1]))
@@ -190,11 +193,19 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
         # The same scale as of the heatmap's own layer; interpolation may stay below it.
         largest.append(colour_scale(heatmap.heatmap)[1])
         shares[here] = values / largest[-1]
-        outlines[here] = explanation.region
+        outlines[here] = outline
         picture[(*here, slice(None)) if colours else here] = shown
     return Mosaic(
         image, tuple(explanation), tuple(largest), corners, picture, style, shares, outlines
     )
+
+
+def _inner_border(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of the region next to its border, plane by plane, as wide as napari's contours."""
+    plane = ndimage.generate_binary_structure(2, 1)
+    structure = plane.reshape((1,) * (region.ndim - 2) + plane.shape)
+    inside = ndimage.binary_erosion(region, structure, OUTLINE_WIDTH, border_value=1)
+    return np.asarray(region & ~inside)
 
 
 def _corners(count: int, tile: NDArray[np.intp], gap: int) -> NDArray[np.intp]:

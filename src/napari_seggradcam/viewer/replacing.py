@@ -1,5 +1,8 @@
 """Another content for a layer that stays: no flicker, and what the user has set remains."""
 
+from typing import Any
+
+import numpy as np
 from napari.layers import Image, Labels, Layer, Points
 
 from .ownership import METADATA_KEY, seal
@@ -14,22 +17,36 @@ def show_instead(old: Layer, new: Layer) -> None:
     old : napari.layers.Layer
         One of our layers in a viewer.
     new : napari.layers.Layer
-        Of the same type and number of axes; it is not used afterwards.
+        Of the same type and number of axes, labels with a colour each; it is not used afterwards.
     """
-    # Compare modes show one array in many layers.
+    # Every assignment makes napari slice, draw and lay out again, also of an equal value.
     if old.data is not new.data:
         old.data = new.data
     for name in TRANSFORM_FIELDS:
-        setattr(old, name, getattr(new, name))
-    if isinstance(old, Labels):
+        value = getattr(new, name)
+        if not np.array_equal(_numbers(getattr(old, name)), _numbers(value)):
+            setattr(old, name, value)
+    if isinstance(old, Labels | Points) and not old.features.equals(new.features):
         old.features = new.features
+    if isinstance(old, Labels) and not _same_colours(old, new):
         old.colormap = new.colormap
-    elif isinstance(old, Points):
-        old.features = new.features
-    elif isinstance(old, Image):
-        limits = tuple(new.contrast_limits)
+    limits = tuple(new.contrast_limits) if isinstance(old, Image) else ()
+    if limits and limits != tuple(old.contrast_limits):
         old.contrast_limits = limits
         old.contrast_limits_range = limits
     old.name = new.name
     old.metadata = {**old.metadata, METADATA_KEY: new.metadata[METADATA_KEY]}
     seal(old)
+
+
+def _numbers(value: Any) -> Any:
+    """Matrix of a transform; anything else as it is."""
+    return getattr(value, "affine_matrix", value)
+
+
+def _same_colours(old: Labels, new: Labels) -> bool:
+    """Whether the labels of both layers have the same colours."""
+    mine, other = (layer.colormap.color_dict for layer in (old, new))
+    return mine.keys() == other.keys() and all(
+        np.array_equal(colour, other[label]) for label, colour in mine.items()
+    )

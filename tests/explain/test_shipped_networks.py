@@ -12,10 +12,12 @@ def test_every_layer_equals_the_float64_oracle(name, region, oracle) -> None:
     sample = sgc.open_sample(name)
     network = sgc.open_network(sample.network_path, device="cpu")
     rows, columns = np.nonzero(sample.region)
+    # A window in which no rectifier's input is within rounding of zero, and no two of the values
+    # that a pooling compares: single and double precision would decide differently there.
     window = tuple(
         slice(start, start + 128)
         for start in (
-            int(np.clip(at.mean() - 64, 0, size - 128))
+            int(np.clip(at.mean() - 66, 0, size - 128))
             for at, size in zip((rows, columns), sample.region.shape, strict=True)
         )
     )

@@ -1,14 +1,15 @@
-"""One forward pass that keeps feature maps, and one backward pass that visits them.
+"""Reading feature maps during a forward pass, and visiting their gradients in a backward pass.
 
-The forward hook keeps the tensor and hands its clone on, so that later in-place operations
-change the clone. The graph starts at the shallowest kept tensor: nothing above it is recorded.
-Gradients are handed over as they arrive and freed.
+Where gradients are wanted, the forward hook keeps the tensor and hands its clone on, so that later
+in-place operations change the clone. The graph starts at the shallowest kept tensor: nothing above
+it is recorded. Gradients are handed over as they arrive and freed.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -23,40 +24,29 @@ from ..networks.running import (
     tensors_in,
 )
 
-Keep = Callable[[str, torch.Tensor], torch.Tensor]
+Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
 OnGradient = Callable[[str, torch.Tensor, torch.Tensor], None]
 
 
-class Capture:
-    """Feature maps of the asked network layers during one forward pass.
+class Taps(ABC):
+    """Hands on the feature maps of the asked network layers during one forward pass.
 
-    Use as a context manager around the forward pass, with gradients enabled and parameters
-    frozen, and call `backward` with the score afterwards.
+    Use as a context manager around the forward pass.
 
     Parameters
     ----------
     module
         The module that will run.
     layers
-        The network layers whose feature maps are kept.
-    on_kept
-        Called with the name of each layer as its map arrives; may raise to stop the run.
+        The network layers that are asked about.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        layers: Sequence[NetworkLayer],
-        on_kept: Callable[[str], None],
-    ):
-        self.maps: dict[str, torch.Tensor] = {}
+    def __init__(self, module: nn.Module, layers: Sequence[NetworkLayer]):
         self._module = module
         self._layers = layers
-        self._on_kept = on_kept
-        self._roots: list[torch.Tensor] = []
         self._hooks = ExitStack()
 
-    def __enter__(self) -> "Capture":
+    def __enter__(self) -> Self:
         by_path: dict[str, dict[int, str]] = {}
         for layer in self._layers:
             if layer.module is not None:
@@ -71,8 +61,7 @@ class Capture:
                 call, counts[path] = counts[path], counts[path] + 1
                 if call not in names:
                     return None
-                in_place = any(out is t for t in tensors_in(args))
-                return self.keep(names[call], out.clone() if in_place else out)
+                return self.take(names[call], out, any(out is t for t in tensors_in(args)))
 
             self._hooks.callback(modules[path].register_forward_hook(hook).remove)
         return self
@@ -81,11 +70,81 @@ class Capture:
         self._hooks.close()
 
     def calls(self, ndim: int, bypass: int | None) -> FunctionCalls:
-        """Function mode that keeps the asked skips; see `FunctionCalls`."""
-        return _SkipCapture(ndim, bypass, self._layers, self.keep)
+        """Function mode that takes the asked skips; see `FunctionCalls`."""
+        return _SkipCalls(ndim, bypass, self._layers, self.take)
 
-    def keep(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        """Keep a tensor under a layer's name; returns what the network shall go on with."""
+    @abstractmethod
+    def take(self, name: str, tensor: torch.Tensor, shared: bool) -> torch.Tensor:
+        """Take a layer's feature maps; returns what the network shall go on with.
+
+        Parameters
+        ----------
+        name
+            The network layer.
+        tensor
+            Its feature maps.
+        shared
+            Whether the same tensor is also something else: the input of a module that works in
+            place, or a skip that the next level takes, too.
+        """
+
+
+class Reading(Taps):
+    """Feature maps that are read while they are there, without gradients.
+
+    Parameters
+    ----------
+    module, layers
+        As for `Taps`.
+    on_maps
+        Called with name and feature maps (1, channels, *spatial). Later operations may overwrite
+        them in place; who keeps them compares their version afterwards.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[NetworkLayer],
+        on_maps: Callable[[str, torch.Tensor], None],
+    ):
+        super().__init__(module, layers)
+        self._on_maps = on_maps
+
+    def take(self, name: str, tensor: torch.Tensor, shared: bool) -> torch.Tensor:
+        """Hand the maps over and go on with them."""
+        self._on_maps(name, tensor)
+        return tensor
+
+
+class Capture(Taps):
+    """Feature maps that gradients can be taken of.
+
+    Use with gradients enabled and parameters frozen, and call `backward` with the score
+    afterwards.
+
+    Parameters
+    ----------
+    module, layers
+        As for `Taps`.
+    on_kept
+        Called with the name of each layer as its map arrives; may raise to stop the run.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[NetworkLayer],
+        on_kept: Callable[[str], None],
+    ):
+        super().__init__(module, layers)
+        self.maps: dict[str, torch.Tensor] = {}
+        self._on_kept = on_kept
+        self._roots: list[torch.Tensor] = []
+
+    def take(self, name: str, tensor: torch.Tensor, shared: bool) -> torch.Tensor:
+        """Keep a tensor of its own, and go on with its clone."""
+        if shared:
+            tensor = tensor.clone()
         if not tensor.requires_grad:
             tensor = tensor.detach().requires_grad_()
             self._roots.append(tensor)
@@ -148,12 +207,12 @@ class Capture:
                 visit(name, tensor, gradient)
 
 
-class _SkipCapture(FunctionCalls):
-    """Keeps the tensors that enter the asked joins from the contracting side."""
+class _SkipCalls(FunctionCalls):
+    """Takes the tensors that enter the asked joins from the contracting side."""
 
-    def __init__(self, ndim: int, bypass: int | None, layers: Sequence[NetworkLayer], keep: Keep):
+    def __init__(self, ndim: int, bypass: int | None, layers: Sequence[NetworkLayer], take: Take):
         super().__init__(ndim, bypass)
-        self._keep = keep
+        self._take = take
         self._wanted: dict[int, list[tuple[int, str]]] = {}
         for layer in layers:
             if layer.argument is not None:
@@ -162,7 +221,6 @@ class _SkipCapture(FunctionCalls):
     def join(self, number: int, args: Any, kwargs: Any) -> tuple[Any, Any]:
         for argument, name in self._wanted.get(number, ()):
             both = (args, kwargs)
-            # A tensor of its own, because the same one also goes on to the next level.
-            skip = tensors_in(both)[argument].clone()
-            args, kwargs = replace_tensor(both, argument, self._keep(name, skip))
+            skip = self._take(name, tensors_in(both)[argument], True)
+            args, kwargs = replace_tensor(both, argument, skip)
         return args, kwargs

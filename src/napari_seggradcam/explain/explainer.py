@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -15,15 +15,14 @@ from ..errors import OptionError, RegionError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.normalisation import normalisation_to_dict
-from ..networks.running import as_found, cancellable, stop_if
+from ..networks.running import as_found, stop_if
 from . import scores, seg_grad_cam
-from .capture import Capture
+from .activations import Activations, default_budget
 from .explanation import Explanation, Heatmap
+from .passes import Cancel, Found, Passes, Progress
 from .regions import Region, as_region
 from .seg_grad_cam import LayerAnswer
 
-Progress = Callable[[int, int, str], None]
-Cancel = Callable[[], bool]
 METHODS = (seg_grad_cam.NAME,)
 SCORES = (scores.NAME,)
 TRUNCATIONS = (None,)
@@ -41,6 +40,10 @@ class _Question:
 class Explainer:
     """Answers questions about one image.
 
+    What the network computes on the image is computed once and kept. A question about a region
+    then costs a pass over what the region can see, forward and backward; where the network is not
+    local, or the region is most of the image, over the whole image.
+
     Parameters
     ----------
     network
@@ -51,6 +54,9 @@ class Explainer:
         One letter an axis: the spatial axes ``Z``, ``Y``, ``X`` and ``C`` for channels, such as
         ``"YX"`` or ``"YXC"``. None: the spatial axes alone, or the network's own axes, whichever
         has as many axes as the image.
+    memory
+        Bytes that feature maps kept for the next question may take; None: a quarter of what is
+        free. What does not fit is computed again for every question.
 
     Raises
     ------
@@ -60,12 +66,21 @@ class Explainer:
         If the image has values that are not finite.
     """
 
-    def __init__(self, network: Network, image: ArrayLike, axes: str | None = None):
+    def __init__(
+        self,
+        network: Network,
+        image: ArrayLike,
+        axes: str | None = None,
+        *,
+        memory: int | None = None,
+    ):
         self.network = network
         self.image = np.asarray(image)
         self.axes = axes
         self._prepared = network.prepare(image, axes)
-        self._logits: NDArray[np.float32] | None = None
+        budget = default_budget(network.device) if memory is None else memory
+        self._activations = Activations(network, self._prepared, budget)
+        self._on_image: tuple[torch.Tensor, NDArray[np.float32]] | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -73,11 +88,27 @@ class Explainer:
         return self._prepared.shape
 
     @property
+    def memory(self) -> int:
+        """Bytes that kept feature maps may take; can be set."""
+        return self._activations.budget
+
+    @memory.setter
+    def memory(self, budget: int) -> None:
+        self._activations.budget = budget
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes that kept feature maps take."""
+        return self._activations.used
+
+    @property
     def logits(self) -> NDArray[np.float32]:
         """Logits of shape (classes, *spatial), on the image grid; computed once."""
-        if self._logits is None:
-            self._logits = self.network.predict(self.image, self.axes)
-        return self._logits
+        with self.network.lock, as_found(self.network.module):
+            logits = self._activations.logits
+            if self._on_image is None or self._on_image[0] is not logits:
+                self._on_image = logits, self.network.on_image(logits, self._prepared)
+            return self._on_image[1]
 
     @property
     def prediction(self) -> NDArray[np.intp]:
@@ -96,7 +127,7 @@ class Explainer:
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Explanation:
-        """Explain the class logit in a region, by one forward and one backward pass.
+        """Explain the class logit in a region.
 
         Parameters
         ----------
@@ -187,55 +218,38 @@ class Explainer:
     def _answer(
         self, question: _Question, progress: Progress, cancel: Cancel | None
     ) -> Explanation:
-        network, names = self.network, [layer.name for layer in question.layers]
-        answers: dict[str, LayerAnswer] = {}
-        steps = 2 * len(names)
-        kept: list[str] = []
+        with self.network.lock, as_found(self.network.module), torch.enable_grad():
+            mask = self._mask(question.region)
 
-        def on_kept(name: str) -> None:
-            kept.append(name)
-            progress(len(kept), steps, name)
+            def target() -> int:
+                return self._class(question.target, mask)
 
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
-            answers[name] = seg_grad_cam.answer(maps, gradient)
-            progress(len(names) + len(answers), steps, name)
-
-        module = network.module
-        with network.lock, as_found(module), torch.enable_grad():
-            capture = Capture(module, question.layers, on_kept)
-            with capture, cancellable(module, cancel):
-                calls = capture.calls(network.ndim, network.bypass)
-                logits = network.run(self._prepared.tensor, calls)
-            capture.check()
-            self._logits = network.on_image(logits, self._prepared)
-            mask, target = self._resolve(question)
-            grid = network.output_grid(self._prepared, logits.shape[2:])
-            region = scores.on_output(mask, grid)
-            total = scores.score(logits, target, region)
-            capture.backward(total, on_gradient, cancel)
-        for name in names:
-            if name not in answers:
-                answers[name] = seg_grad_cam.no_answer(capture.maps[name])
+            passes = Passes(self.network, self._prepared, self._activations)
+            found = passes.ask(mask, target, question.layers, progress, cancel)
         heatmaps = {
-            layer.name: self._place(layer, answers[layer.name]) for layer in question.layers
+            layer.name: self._place(layer, found.answers[layer.name]) for layer in question.layers
         }
-        value = float(total.detach())
-        record = self._record(question, target, mask, region, value)
+        class_name = self.network.classes[found.target]
+        record = self._record(question, mask, found)
         return Explanation(
-            heatmaps, mask, self.image, target, network.classes[target], value, record
+            heatmaps, mask, self.image, found.target, class_name, found.score, record
         )
 
-    def _resolve(self, question: _Question) -> tuple[NDArray[np.bool_], int]:
-        """M as a mask and c as an index, which may both depend on the prediction."""
-        mask = question.region.mask(self.image_shape, lambda: self.prediction)
+    def _mask(self, region: Region) -> NDArray[np.bool_]:
+        """M on the image; it may depend on the prediction."""
+        mask = region.mask(self.image_shape, lambda: self.prediction)
         if not mask.any():
             raise RegionError(
-                f"The region ({question.region.describe()}) has no pixel on the image; expected at "
+                f"The region ({region.describe()}) has no pixel on the image; expected at "
                 "least one. Draw or choose a region."
             )
-        if question.target == "predicted":
-            return mask, int(np.bincount(self.prediction[mask]).argmax())
-        return mask, self.network.class_index(question.target)
+        return mask
+
+    def _class(self, target: int | str, mask: NDArray[np.bool_]) -> int:
+        """Class c as an index; it may depend on the prediction."""
+        if target == "predicted":
+            return int(np.bincount(self.prediction[mask]).argmax())
+        return self.network.class_index(target)
 
     def _place(self, layer: NetworkLayer, answer: LayerAnswer) -> Heatmap:
         """Cut the padding off a map and say where on the image the rest lies."""
@@ -266,19 +280,17 @@ class Explainer:
     def _record(
         self,
         question: _Question,
-        target: int,
         mask: NDArray[np.bool_],
-        region: scores.OutputRegion,
-        score: float,
+        found: Found,
     ) -> dict[str, Any]:
         network, prepared = self.network, self._prepared
         return {
             "question": {
                 "region": question.region.describe(),
                 "region_pixels": int(np.count_nonzero(mask)),
-                "region_on_output": region.how,
-                "target": target,
-                "class": network.classes[target],
+                "region_on_output": found.region.how,
+                "target": found.target,
+                "class": network.classes[found.target],
                 "target_given": question.target,
                 "layers": [layer.name for layer in question.layers],
                 "method": METHODS[0],
@@ -306,8 +318,11 @@ class Explainer:
                 "padding_after": list(prepared.after),
                 "padding": "reflect",
             },
-            "score": score,
+            "score": found.score,
             "computed": {
+                "on": found.where,
+                "seconds_to_weights": round(found.seconds[0], 4),
+                "seconds_to_maps": round(found.seconds[1], 4),
                 "device": str(network.device),
                 "dtype": str(network.dtype).removeprefix("torch."),
                 "napari-seggradcam": version("napari-seggradcam"),

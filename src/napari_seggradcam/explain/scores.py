@@ -18,14 +18,44 @@ class OutputRegion:
 
     Attributes
     ----------
+    first
+        Index of the first output pixel of the box around M, per spatial axis.
     weights
-        Float64, of the output's spatial shape: the share of every output pixel that M covers.
+        Float64, of the box's shape: the share of every output pixel that M covers.
     how
         In words, for the record.
     """
 
+    first: tuple[int, ...]
     weights: NDArray[np.float64]
     how: str
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """The box around M on the output's spatial axes."""
+        return tuple(
+            slice(first, first + size)
+            for first, size in zip(self.first, self.weights.shape, strict=True)
+        )
+
+    def part(self, box: tuple[slice, ...]) -> "OutputRegion":
+        """What of M lies in a box that lies in the box around M."""
+        inner = tuple(
+            slice(b.start - first, b.stop - first) for b, first in zip(box, self.first, strict=True)
+        )
+        return OutputRegion(tuple(b.start for b in box), self.weights[inner], self.how)
+
+    def trimmed(self) -> "OutputRegion":
+        """The same region with the smallest box around it."""
+        low, high = _bounds(self.weights != 0)
+        return self.part(
+            tuple(slice(f + a, f + b) for f, a, b in zip(self.first, low, high, strict=True))
+        )
+
+    def seen_from(self, start: tuple[int, ...]) -> "OutputRegion":
+        """The same region on an output that begins at another pixel."""
+        first = tuple(f - s for f, s in zip(self.first, start, strict=True))
+        return OutputRegion(first, self.weights, self.how)
 
 
 def on_output(mask: NDArray[np.bool_], grid: MapGrid) -> OutputRegion:
@@ -49,17 +79,25 @@ def on_output(mask: NDArray[np.bool_], grid: MapGrid) -> OutputRegion:
     block = tuple(round(s) for s in grid.scale)
     # First image pixel of output pixel 0.
     start = [round(t - (b - 1) / 2) for t, b in zip(grid.translate, block, strict=True)]
-    size = [n * b for n, b in zip(grid.shape, block, strict=True)]
-    window = _cut(mask, start, size).astype(np.float64)
-    split = [length for pair in zip(grid.shape, block, strict=True) for length in pair]
-    weights = window.reshape(split).mean(axis=tuple(range(1, 2 * mask.ndim, 2)))
-    if not weights.any():
+    low, high = _bounds(mask)
+    first, stop = [], []
+    for axis, (s, b, n) in enumerate(zip(start, block, grid.shape, strict=True)):
+        first.append(min(max(0, (low[axis] - s) // b), n))
+        stop.append(min(max(first[-1], -((s - high[axis]) // b)), n))
+    # Only the box around M is looked at: the image may be much larger.
+    at = [s + f * b for s, f, b in zip(start, first, block, strict=True)]
+    shape = [e - f for f, e in zip(first, stop, strict=True)]
+    size = [n * b for n, b in zip(shape, block, strict=True)]
+    window = _cut(mask, at, size)
+    pixels, inside = int(np.count_nonzero(mask)), int(np.count_nonzero(window))
+    if not inside:
         raise RegionError(
-            f"The region has {np.count_nonzero(mask)} pixels, and none of them lies on the "
+            f"The region has {pixels} pixels, and none of them lies on the "
             f"network's output of shape {grid.shape}. Choose a region further inside the image."
         )
-    lost = int(np.count_nonzero(mask) - np.count_nonzero(window))
-    return OutputRegion(weights, _words(block, start, lost, grid))
+    split = [length for pair in zip(shape, block, strict=True) for length in pair]
+    weights = window.astype(np.float64).reshape(split).mean(axis=tuple(range(1, 2 * mask.ndim, 2)))
+    return OutputRegion(tuple(first), weights, _words(block, start, pixels - inside, grid))
 
 
 def score(logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tensor:
@@ -74,13 +112,24 @@ def score(logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tens
     region
         M on the output grid.
     """
-    weights = torch.from_numpy(region.weights)
-    if logits.device.type != "mps":  # which has no double precision
-        logits = logits.double()
-    weights = weights.to(logits)
     one_row = logits.shape[1] == 1
-    total = (logits[0, 0 if one_row else target] * weights).sum()
+    row = logits[0, 0 if one_row else target][region.box]
+    if logits.device.type != "mps":  # which has no double precision
+        row = row.double()
+    weights = torch.from_numpy(region.weights).to(row)
+    total = (row * weights).sum()
     return -total if one_row and target == 0 else total
+
+
+def _bounds(mask: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
+    """First index of the box around M and the one behind it, per axis; zeros if M is empty."""
+    low, high = [], []
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        found = np.flatnonzero(mask.any(axis=others))
+        low.append(int(found[0]) if found.size else 0)
+        high.append(int(found[-1]) + 1 if found.size else 0)
+    return low, high
 
 
 def _cut(mask: NDArray[np.bool_], start: list[int], size: list[int]) -> NDArray[np.bool_]:

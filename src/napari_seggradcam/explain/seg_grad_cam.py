@@ -47,29 +47,40 @@ class LayerAnswer:
     empty: str | None
 
 
-def answer(maps: torch.Tensor, gradient: torch.Tensor) -> LayerAnswer:
-    """Weights and signed map of one network layer.
+class LayerWeights:
+    """Weights of one network layer, from its gradient on the whole or on one crop after another.
 
-    Parameters
-    ----------
-    maps, gradient
-        A_k and dS/dA_k, of shape (1, channels, *spatial).
+    Positions that no crop covers have no gradient, and what a position gets from several crops
+    adds up: the score is a sum over M.
     """
-    spatial = tuple(range(2, gradient.ndim))
-    # Sums in double: a mean over a million positions keeps all digits of the gradient.
-    weights = gradient.mean(spatial, dtype=torch.float64)[0]
-    size = gradient.abs().mean(spatial, dtype=torch.float64)[0]
-    if not bool(size.any()):
-        return no_answer(maps)
-    empty = None
-    if float(weights.abs().max()) <= _ROUNDING * float(size.max()):
-        weights, empty = torch.zeros_like(weights), NORMALISED_AWAY
-    weights = weights.float()
-    signed = torch.tensordot(weights, maps[0].float(), dims=1)
-    return LayerAnswer(signed.cpu().numpy(), weights.cpu().numpy(), empty)
 
+    def __init__(self) -> None:
+        self._sum: torch.Tensor | None = None
+        self._size: torch.Tensor | None = None
 
-def no_answer(maps: torch.Tensor) -> LayerAnswer:
-    """Zeros for a network layer that the score does not depend on."""
-    signed = np.zeros(tuple(maps.shape[2:]), np.float32)
-    return LayerAnswer(signed, np.zeros(maps.shape[1], np.float32), NO_PATH)
+    def add(self, gradient: torch.Tensor) -> None:
+        """Add dS/dA_k of shape (1, channels, *spatial)."""
+        spatial = tuple(range(2, gradient.ndim))
+        # Sums in double: a mean over a million positions keeps all digits of the gradient.
+        total = gradient.sum(spatial, dtype=torch.float64)[0]
+        size = gradient.abs().sum(spatial, dtype=torch.float64)[0]
+        self._sum = total if self._sum is None else self._sum + total
+        self._size = size if self._size is None else self._size + size
+
+    def answer(self, maps: torch.Tensor) -> LayerAnswer:
+        """Weights and signed map.
+
+        Parameters
+        ----------
+        maps
+            A_k on the whole, of shape (1, channels, *spatial).
+        """
+        if self._sum is None or self._size is None or not bool(self._size.any()):
+            signed = np.zeros(tuple(maps.shape[2:]), np.float32)
+            return LayerAnswer(signed, np.zeros(maps.shape[1], np.float32), NO_PATH)
+        weights, empty = self._sum / maps[0, 0].numel(), None
+        if float(self._sum.abs().max()) <= _ROUNDING * float(self._size.max()):
+            weights, empty = torch.zeros_like(weights), NORMALISED_AWAY
+        weights = weights.float()
+        signed = torch.tensordot(weights, maps[0].float(), dims=1)
+        return LayerAnswer(signed.cpu().numpy(), weights.cpu().numpy(), empty)

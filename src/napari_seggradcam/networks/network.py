@@ -351,20 +351,24 @@ class Network:
             output = call_module(self.module, tensor.to(self.device, self.dtype))
         return select_output(output, self.ndim)
 
-    def output_grid(self, prepared: PreparedImage, shape: Sequence[int]) -> MapGrid:
-        """Where the positions of logits of a spatial shape lie on the image."""
-        scale = tuple(float(rule.output_stride) for rule in self.rules)
+    def output_grid(self, prepared: PreparedImage) -> MapGrid:
+        """Where the positions of the logits of a padded input lie on the image."""
         sizes = prepared.tensor.shape[2:]
+        shape = tuple(
+            (size - rule.margin) // rule.output_stride
+            for size, rule in zip(sizes, self.rules, strict=True)
+        )
+        scale = tuple(float(rule.output_stride) for rule in self.rules)
         translate = tuple(
             ((size - 1) - (n - 1) * step) / 2 - lead
             for size, n, step, lead in zip(sizes, shape, scale, prepared.before, strict=True)
         )
-        return MapGrid(tuple(shape), scale, translate)
+        return MapGrid(shape, scale, translate)
 
     def on_image(self, logits: torch.Tensor, prepared: PreparedImage) -> NDArray[np.float32]:
         """Logits (1, rows, *output) as (classes, *spatial) on the image's grid."""
         logits = logits.detach().float()
-        grid = self.output_grid(prepared, logits.shape[2:])
+        grid = self.output_grid(prepared)
         if any(scale != 1 for scale in grid.scale):
             size = [n * int(s) for n, s in zip(grid.shape, grid.scale, strict=True)]
             logits = functional.interpolate(logits, size, mode=_LINEAR[self.ndim])

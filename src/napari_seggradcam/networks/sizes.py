@@ -46,7 +46,11 @@ class AxisRule:
 
     def fit(self, size: int) -> int:
         """Smallest input size whose output covers ``size`` pixels."""
-        wanted = max(size + max(0, self.margin), self.minimum)
+        return self.at_least(size + max(0, self.margin))
+
+    def at_least(self, size: int) -> int:
+        """Smallest input size that runs and has ``size`` pixels."""
+        wanted = max(size, self.minimum)
         return self.base + math.ceil((wanted - self.base) / self.step) * self.step
 
 

@@ -1,0 +1,220 @@
+"""What a network computed on one image, kept for the next question as far as memory allows."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+import psutil
+import torch
+
+from ..networks.images import PreparedImage
+from ..networks.layers import NetworkLayer
+from ..networks.network import Network
+from ..networks.running import cancellable, channels_last
+from .capture import Reading
+from .reach import reach_of
+
+Cancel = Callable[[], bool]
+
+# Of the memory that is free when an image is opened.
+_SHARE = 0.25
+
+# Network layers that something behind them overwrites; those are kept as copies.
+_overwritten: WeakKeyDictionary[Network, set[str]] = WeakKeyDictionary()
+
+
+def default_budget(device: torch.device) -> int:
+    """Bytes that feature maps may take by custom: a quarter of what is free on a device."""
+    if device.type == "cuda":
+        return int(_SHARE * torch.cuda.mem_get_info(device)[0])
+    return int(_SHARE * psutil.virtual_memory().available)
+
+
+class Activations:
+    """Logits and feature maps of one image, made without gradients.
+
+    Parameters
+    ----------
+    network
+        The network; use everything here with its lock held and inside `as_found`.
+    prepared
+        The image as the network sees it.
+    budget
+        Bytes that kept feature maps may take. What does not fit is computed again for every
+        question.
+    """
+
+    def __init__(self, network: Network, prepared: PreparedImage, budget: int):
+        self.budget = budget
+        self._network = network
+        self._prepared = prepared
+        self._maps: dict[str, torch.Tensor] = {}
+        self._logits: torch.Tensor | None = None
+        self._largest: float | None = None
+        self._state: tuple[tuple[int, int], ...] = ()
+
+    def are_kept(self, layers: Sequence[NetworkLayer]) -> bool:
+        """Whether nothing has to run for logits and maps of some network layers."""
+        self._check_network()
+        return self._logits is not None and all(layer.name in self._maps for layer in layers)
+
+    @property
+    def logits(self) -> torch.Tensor:
+        """Logits (1, rows, *output) of the padded input; the network runs if need be."""
+        self.prepare(())
+        assert self._logits is not None  # just prepared
+        return self._logits
+
+    @property
+    def largest_logit(self) -> float:
+        """Largest absolute value of the logits."""
+        if self._largest is None:
+            self._largest = float(self.logits.abs().max())
+        return self._largest
+
+    @property
+    def used(self) -> int:
+        """Bytes that kept feature maps take."""
+        return sum(_bytes(maps) for maps in self._maps.values())
+
+    def forget(self) -> None:
+        """Let go of everything."""
+        self._maps.clear()
+        self._logits = self._largest = None
+
+    def keep(self, logits: torch.Tensor, maps: dict[str, torch.Tensor]) -> None:
+        """Take over what another run has computed, as far as it fits.
+
+        Parameters
+        ----------
+        logits, maps
+            Detached; nothing else may change them later.
+        """
+        self._check_network()
+        self._logits, self._largest = logits, None
+        for name, tensor in maps.items():
+            self._keep(name, tensor, set(maps))
+
+    def prepare(
+        self,
+        layers: Sequence[NetworkLayer],
+        on_maps: Callable[[str], None] = lambda name: None,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """Run the network unless logits and maps that can be kept are there already.
+
+        Parameters
+        ----------
+        layers
+            Network layers of the next question.
+        on_maps
+            Called with the name of every layer that the network has come to.
+        cancel
+            Asked before each module.
+        """
+        self._check_network()
+        missing = [layer for layer in layers if layer.name not in self._maps]
+        wanted = {layer.name for layer in layers}
+        if self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
+            changed = self._run(missing, wanted, on_maps, cancel)
+            if changed:
+                _overwritten.setdefault(self._network, set()).update(changed)
+                again = [layer for layer in missing if layer.name in changed]
+                self._run(again, wanted, lambda name: None, cancel)
+
+    def visit(
+        self,
+        layers: Sequence[NetworkLayer],
+        on_maps: Callable[[str, torch.Tensor], None],
+        cancel: Cancel | None,
+    ) -> None:
+        """Show every layer's feature maps, running the network again for those not kept."""
+        for layer in layers:
+            if layer.name in self._maps:
+                on_maps(layer.name, self._maps[layer.name])
+        missing = [layer for layer in layers if layer.name not in self._maps]
+        if missing:
+            self._forward(missing, on_maps, cancel)
+
+    def _run(
+        self,
+        layers: Sequence[NetworkLayer],
+        wanted: set[str],
+        on_maps: Callable[[str], None],
+        cancel: Cancel | None,
+    ) -> set[str]:
+        """Run once and keep what fits; returns the layers that were overwritten meanwhile."""
+        copied = _overwritten.get(self._network, set())
+        versions: dict[str, int] = {}
+
+        def take(name: str, maps: torch.Tensor) -> None:
+            maps = maps.clone() if name in copied else maps
+            if self._keep(name, maps, wanted):
+                versions[name] = maps._version
+            on_maps(name)
+
+        finished = False
+        try:
+            self._logits, self._largest = self._forward(layers, take, cancel), None
+            finished = True
+        finally:
+            changed = {
+                name
+                for name, version in versions.items()
+                if not finished or self._maps[name]._version != version
+            }
+            for name in changed:
+                del self._maps[name]
+        return changed
+
+    def _forward(
+        self,
+        layers: Sequence[NetworkLayer],
+        on_maps: Callable[[str, torch.Tensor], None],
+        cancel: Cancel | None,
+    ) -> torch.Tensor:
+        network = self._network
+        taps = Reading(network.module, layers, on_maps)
+        with torch.no_grad(), taps, cancellable(network.module, cancel):
+            calls = taps.calls(network.ndim, network.bypass)
+            return network.run(self.input, calls)
+
+    @cached_property
+    def input(self) -> torch.Tensor:
+        """The padded input, in the layout in which the network is fast and exact."""
+        tensor = self._prepared.tensor.to(self._network.device, self._network.dtype)
+        # What sees the whole image at once are norms, and those lose digits in the other layout.
+        return tensor if reach_of(self._network).axes is None else channels_last(tensor)
+
+    def _keep(self, name: str, maps: torch.Tensor, wanted: set[str]) -> bool:
+        """Keep a layer's maps, if need be instead of others that are not wanted now."""
+        self._maps.pop(name, None)
+        size = _bytes(maps)
+        for other in [other for other in self._maps if other not in wanted]:
+            if self.used + size <= self.budget:
+                break
+            del self._maps[other]
+        fits = self.used + size <= self.budget
+        if fits:
+            self._maps[name] = maps
+        return fits
+
+    def _could_fit(self, layer: NetworkLayer, wanted: set[str]) -> bool:
+        sizes = zip(self.input.shape[2:], layer.stride, strict=True)
+        positions = math.prod(size / stride for size, stride in sizes)
+        others = sum(_bytes(maps) for name, maps in self._maps.items() if name in wanted)
+        return others + 4 * layer.channels * positions <= self.budget
+
+    def _check_network(self) -> None:
+        """Forget everything if parameters or buffers are no longer those that were used."""
+        module = self._network.module
+        tensors = [*module.parameters(), *module.buffers()]
+        state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
+        if state != self._state:
+            self.forget()
+            self._state = state
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

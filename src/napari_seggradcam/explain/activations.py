@@ -12,7 +12,8 @@ from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import cancellable, channels_last
-from .capture import Reading
+from .capture import Convolve, Reading
+from .convolutions import KeepConvolutions
 from .reach import reach_of
 
 Cancel = Callable[[], bool]
@@ -20,7 +21,8 @@ Cancel = Callable[[], bool]
 # Of the memory that is free when an image is opened.
 _SHARE = 0.25
 
-# Network layers that something behind them overwrites; those are kept as copies.
+_CONVOLUTION = "convolution call "
+
 _overwritten: WeakKeyDictionary[Network, set[str]] = WeakKeyDictionary()
 
 
@@ -76,7 +78,17 @@ class Activations:
     @property
     def used(self) -> int:
         """Bytes that kept feature maps take."""
-        return sum(_bytes(maps) for maps in self._maps.values())
+        # A convolution that was asked about is kept under two names.
+        return sum({maps.data_ptr(): _bytes(maps) for maps in self._maps.values()}.values())
+
+    @property
+    def convolutions(self) -> dict[int, torch.Tensor]:
+        """Outputs of convolutions by number of the call, as far as they are kept."""
+        return {
+            int(name.removeprefix(_CONVOLUTION)): maps
+            for name, maps in self._maps.items()
+            if name.startswith(_CONVOLUTION)
+        }
 
     def forget(self) -> None:
         """Let go of everything."""
@@ -117,11 +129,7 @@ class Activations:
         missing = [layer for layer in layers if layer.name not in self._maps]
         wanted = {layer.name for layer in layers}
         if self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
-            changed = self._run(missing, wanted, on_maps, cancel)
-            if changed:
-                _overwritten.setdefault(self._network, set()).update(changed)
-                again = [layer for layer in missing if layer.name in changed]
-                self._run(again, wanted, lambda name: None, cancel)
+            self._run(missing, wanted, on_maps, cancel)
 
     def visit(
         self,
@@ -143,41 +151,44 @@ class Activations:
         wanted: set[str],
         on_maps: Callable[[str], None],
         cancel: Cancel | None,
-    ) -> set[str]:
-        """Run once and keep what fits; returns the layers that were overwritten meanwhile."""
-        copied = _overwritten.get(self._network, set())
+    ) -> None:
+        """Run once and keep what fits: maps of layers, and what convolutions give."""
+        overwritten = _overwritten_in(self._network)
         versions: dict[str, int] = {}
 
         def take(name: str, maps: torch.Tensor) -> None:
-            maps = maps.clone() if name in copied else maps
+            maps = maps.clone() if name in overwritten else maps
             if self._keep(name, maps, wanted):
                 versions[name] = maps._version
+
+        def on_layer(name: str, maps: torch.Tensor) -> None:
+            take(name, maps)
             on_maps(name)
+
+        def on_output(number: int, output: torch.Tensor) -> None:
+            take(_convolution(number), output)
 
         finished = False
         try:
-            self._logits, self._largest = self._forward(layers, take, cancel), None
+            keep = KeepConvolutions(on_output)
+            self._logits, self._largest = self._forward(layers, on_layer, cancel, keep), None
             finished = True
         finally:
-            changed = {
-                name
-                for name, version in versions.items()
-                if not finished or self._maps[name]._version != version
-            }
-            for name in changed:
-                del self._maps[name]
-        return changed
+            for name, version in versions.items():
+                if name in self._maps and not (finished and self._maps[name]._version == version):
+                    del self._maps[name]
 
     def _forward(
         self,
         layers: Sequence[NetworkLayer],
         on_maps: Callable[[str, torch.Tensor], None],
         cancel: Cancel | None,
+        convolve: Convolve | None = None,
     ) -> torch.Tensor:
         network = self._network
         taps = Reading(network.module, layers, on_maps)
         with torch.no_grad(), taps, cancellable(network.module, cancel):
-            calls = taps.calls(network.ndim, network.bypass)
+            calls = taps.calls(network.ndim, network.bypass, convolve)
             return network.run(self.input, calls)
 
     @cached_property
@@ -214,6 +225,33 @@ class Activations:
         if state != self._state:
             self.forget()
             self._state = state
+
+
+def _overwritten_in(network: Network) -> set[str]:
+    """Layers and convolutions whose output something behind them changes in place.
+
+    Found by a run on a small input, the first time that a network is asked about.
+    """
+    if network not in _overwritten:
+        versions: dict[str, tuple[torch.Tensor, int]] = {}
+
+        def take(name: str, maps: torch.Tensor) -> None:
+            versions[name] = maps, maps._version
+
+        def on_output(number: int, output: torch.Tensor) -> None:
+            take(_convolution(number), output)
+
+        taps = Reading(network.module, network.layers, take)
+        sizes = [rule.minimum for rule in network.rules]
+        with torch.no_grad(), taps:
+            calls = taps.calls(network.ndim, network.bypass, KeepConvolutions(on_output))
+            network.run(torch.zeros((1, network.channels, *sizes)), calls)
+        _overwritten[network] = {n for n, (maps, old) in versions.items() if maps._version != old}
+    return _overwritten[network]
+
+
+def _convolution(number: int) -> str:
+    return f"{_CONVOLUTION}{number}"
 
 
 def _bytes(tensor: torch.Tensor) -> int:

@@ -25,6 +25,8 @@ from ..networks.running import (
 )
 
 Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
+Convolve = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)}
 OnGradient = Callable[[str, torch.Tensor, torch.Tensor], None]
 
 
@@ -69,9 +71,19 @@ class Taps(ABC):
     def __exit__(self, *exception: object) -> None:
         self._hooks.close()
 
-    def calls(self, ndim: int, bypass: int | None) -> FunctionCalls:
-        """Function mode that takes the asked skips; see `FunctionCalls`."""
-        return _SkipCalls(ndim, bypass, self._layers, self.take)
+    def calls(
+        self, ndim: int, bypass: int | None, convolve: Convolve | None = None
+    ) -> FunctionCalls:
+        """Function mode that takes the asked skips; see `FunctionCalls`.
+
+        Parameters
+        ----------
+        ndim, bypass
+            As for `FunctionCalls`.
+        convolve
+            Runs convolutions, given name, function and arguments; None: torch does.
+        """
+        return _Calls(ndim, bypass, self._layers, self.take, convolve)
 
     @abstractmethod
     def take(self, name: str, tensor: torch.Tensor, shared: bool) -> torch.Tensor:
@@ -207,16 +219,31 @@ class Capture(Taps):
                 visit(name, tensor, gradient)
 
 
-class _SkipCalls(FunctionCalls):
+class _Calls(FunctionCalls):
     """Takes the tensors that enter the asked joins from the contracting side."""
 
-    def __init__(self, ndim: int, bypass: int | None, layers: Sequence[NetworkLayer], take: Take):
+    def __init__(
+        self,
+        ndim: int,
+        bypass: int | None,
+        layers: Sequence[NetworkLayer],
+        take: Take,
+        convolve: Convolve | None,
+    ):
         super().__init__(ndim, bypass)
         self._take = take
+        self._convolve = convolve
         self._wanted: dict[int, list[tuple[int, str]]] = {}
         for layer in layers:
             if layer.argument is not None:
                 self._wanted.setdefault(layer.call, []).append((layer.argument, layer.name))
+
+    def call(
+        self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if self._convolve is not None and name in CONVOLUTIONS:
+            return self._convolve(name, func, args, kwargs)
+        return func(*args, **kwargs)
 
     def join(self, number: int, args: Any, kwargs: Any) -> tuple[Any, Any]:
         for argument, name in self._wanted.get(number, ()):

@@ -33,11 +33,14 @@ class Crop:
         The part of M, on the crop's own output.
     outputs
         Where the box around that part lies on the whole output.
+    centre
+        Where the middle of that box lies in the crop, per spatial axis, as a share of its size.
     """
 
     window: Box
     region: OutputRegion
     outputs: Box
+    centre: tuple[float, ...]
 
     @property
     def pixels(self) -> int:
@@ -95,7 +98,12 @@ class CropPlanner:
         start = tuple(
             axis.output_index(w.start) for axis, w in zip(self._axes, window, strict=True)
         )
-        return Crop(window, region.seen_from(start), region.box)
+        inner = region.seen_from(start)
+        centre = tuple(
+            ((b.start + b.stop) * rule.output_stride + rule.margin) / (2 * (w.stop - w.start))
+            for b, rule, w in zip(inner.box, self._rules, window, strict=True)
+        )
+        return Crop(window, inner, region.box, centre)
 
     def _window(self, outputs: Box) -> Box:
         """Input that outputs see, of a size that runs."""

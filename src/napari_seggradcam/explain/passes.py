@@ -21,7 +21,8 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import cancellable, channels_last
 from .activations import Activations
-from .capture import Capture
+from .capture import Capture, Convolve
+from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
 from .reach import mark_not_local, reach_of, same_logits
 from .scores import OutputRegion, on_output, score
@@ -112,7 +113,7 @@ class Passes:
         if crops:
             try:
                 return self._on_crops(question, crops)
-            except _SizeMatters:
+            except SizeMatters:
                 mark_not_local(self._network, _SIZE_MATTERS)
                 why_whole = _SIZE_MATTERS
         return self._on_whole(question, why_whole)
@@ -179,11 +180,13 @@ class Passes:
     ) -> None:
         capture = Capture(self._network.module, question.layers, lambda name: None)
         tensor = channels_last(self._activations.input[:, :, *crop.window])
-        logits = self._forward(capture, tensor, question.cancel)
+        shape = self._activations.input.shape[2:]
+        convolve = CutConvolutions(self._activations.convolutions, shape, crop.window, crop.centre)
+        logits = self._forward(capture, tensor, question.cancel, convolve)
         whole = self._activations
         theirs = logits.detach()[:, :, *crop.region.box]
         if not same_logits(theirs, whole.logits[:, :, *crop.outputs], whole.largest_logit):
-            raise _SizeMatters
+            raise SizeMatters
         capture.backward(score(logits, target, crop.region), on_gradient, question.cancel)
 
     def _on_whole(self, question: "_Question", why: str) -> Found:
@@ -215,12 +218,16 @@ class Passes:
         )
 
     def _forward(
-        self, capture: Capture, tensor: torch.Tensor, cancel: Cancel | None
+        self,
+        capture: Capture,
+        tensor: torch.Tensor,
+        cancel: Cancel | None,
+        convolve: Convolve | None = None,
     ) -> torch.Tensor:
         """Logits with the graph that the captured maps need."""
         network = self._network
         with capture, cancellable(network.module, cancel):
-            logits = network.run(tensor, capture.calls(network.ndim, network.bypass))
+            logits = network.run(tensor, capture.calls(network.ndim, network.bypass, convolve))
         capture.check()
         return logits
 
@@ -254,7 +261,3 @@ class Steps:
         """One more is done."""
         self._done += 1
         self._progress(self._done, self._total, name)
-
-
-class _SizeMatters(Exception):
-    """A crop's logits are not the whole image's."""

@@ -1,0 +1,333 @@
+"""Convolutions on a crop whose outputs are known already.
+
+The passes over a crop are there for the gradient alone: what every convolution gives on the crop
+is a part of what it gave on the whole image. So outputs that were kept are cut out instead of
+computed, and only what lies between convolutions (norms, rectifiers, pooling) runs. On the way
+back a convolution's gradient is zero but for a box, which is small close to the logits; only the
+box is computed.
+
+The gradient with respect to the input of a convolution needs no values, only the weight: it is
+linear. What has to be right is the place of the crop, which is checked at one position of every
+convolution by computing it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from .reach import TOLERANCE
+
+Call = Callable[..., Any]
+Sizes = tuple[int, ...]
+
+_CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+
+
+class SizeMatters(Exception):
+    """What a crop gives is not what the whole image gives there."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One call of a convolution.
+
+    Attributes
+    ----------
+    weight, bias
+        As torch takes them.
+    stride, padding, dilation, output_padding
+        Per spatial axis.
+    groups
+        Number of groups.
+    transposed
+        Whether it is a transposed convolution.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    stride: Sizes
+    padding: Sizes
+    dilation: Sizes
+    output_padding: Sizes
+    groups: int
+    transposed: bool
+
+    @classmethod
+    def of(cls, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Convolution | None":
+        """The call of a torch function, or None where its padding is a word."""
+        transposed = name.startswith("conv_transpose")
+        order = ["input", "weight", "bias", "stride", "padding"]
+        order += ["output_padding", "groups", "dilation"] if transposed else ["dilation", "groups"]
+        given = dict(zip(order, args, strict=False)) | kwargs
+        if isinstance(given.get("padding"), str):
+            return None
+        ndim = given["weight"].ndim - 2
+
+        def sizes(option: str, otherwise: int) -> Sizes:
+            value = given.get(option, otherwise)
+            return (value,) * ndim if isinstance(value, int) else tuple(value)
+
+        return cls(
+            given["weight"],
+            given.get("bias"),
+            sizes("stride", 1),
+            sizes("padding", 0),
+            sizes("dilation", 1),
+            sizes("output_padding", 0),
+            given.get("groups", 1),
+            transposed,
+        )
+
+    @property
+    def extents(self) -> Sizes:
+        """Pixels from the first to the last of the kernel, per spatial axis."""
+        kernel = self.weight.shape[2:]
+        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, kernel, strict=True))
+
+    def output_size(self, size: Sequence[int]) -> Sizes:
+        """Spatial shape of the output for that of the input."""
+        both = zip(size, self.stride, self.padding, self.extents, self.output_padding, strict=True)
+        if self.transposed:
+            return tuple((n - 1) * s - 2 * p + e + o for n, s, p, e, o in both)
+        return tuple((n + 2 * p - e) // s + 1 for n, s, p, e, _ in both)
+
+    def input_gradient(self, gradient: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+        """Gradient with respect to an input of a spatial shape.
+
+        Parameters
+        ----------
+        gradient
+            With respect to the output; only the box in which it is not zero is computed.
+        size
+            Spatial shape of the input.
+        """
+        channels = self.weight.shape[0 if self.transposed else 1]
+        channels *= 1 if self.transposed else self.groups
+        found = gradient.new_zeros((gradient.shape[0], channels, *size))
+        if gradient.ndim == 4:
+            found = found.contiguous(memory_format=torch.channels_last)
+        box = _box_of(gradient)
+        if box is None:
+            return found
+        if self.transposed:
+            self._convolve_back(gradient, box, found)
+        else:
+            self._spread_back(gradient, box, found)
+        return found
+
+    def _spread_back(
+        self, gradient: torch.Tensor, box: list[tuple[int, int]], found: torch.Tensor
+    ) -> None:
+        """A transposed convolution of the box, cut at the borders of the input."""
+        part = gradient[:, :, *(slice(a, b) for a, b in box)]
+        spread = _input_gradient(part, self.weight, self.stride, self.dilation, self.groups)
+        inner, outer = [], []
+        for (first, _), stride, padding, size, length in zip(
+            box, self.stride, self.padding, found.shape[2:], spread.shape[2:], strict=True
+        ):
+            start = first * stride - padding
+            low, high = max(0, start), min(size, start + length)
+            outer.append(slice(low, high))
+            inner.append(slice(low - start, high - start))
+        found[:, :, *outer] = spread[:, :, *inner]
+
+    def _convolve_back(
+        self, gradient: torch.Tensor, box: list[tuple[int, int]], found: torch.Tensor
+    ) -> None:
+        """A convolution of what the inputs of the box have gone to."""
+        inputs, cut, pad = [], [], []
+        for (first, last), stride, padding, extent, size, length in zip(
+            box,
+            self.stride,
+            self.padding,
+            self.extents,
+            found.shape[2:],
+            gradient.shape[2:],
+            strict=True,
+        ):
+            low = max(0, -((extent - 1 - first - padding) // stride))
+            high = min(size - 1, (last - 1 + padding) // stride)
+            start, stop = low * stride - padding, high * stride - padding + extent
+            inputs.append(slice(low, high + 1))
+            cut.append(slice(max(0, start), min(length, stop)))
+            pad.append((max(0, -start), max(0, stop - length)))
+        part = functional.pad(gradient[:, :, *cut], [n for ends in reversed(pad) for n in ends])
+        convolve = _CONVOLVE[gradient.ndim - 2]
+        found[:, :, *inputs] = convolve(
+            part, self.weight, None, self.stride, 0, self.dilation, self.groups
+        )
+
+
+class KeepConvolutions:
+    """Hands over what every convolution gives.
+
+    Parameters
+    ----------
+    on_output
+        Called with the number of the call and its output.
+    """
+
+    def __init__(self, on_output: Callable[[int, torch.Tensor], None]):
+        self._on_output = on_output
+        self._count = 0
+
+    def __call__(self, name: str, func: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a convolution."""
+        output = func(*args, **kwargs)
+        self._on_output(self._count, output)
+        self._count += 1
+        return output
+
+
+class CutConvolutions:
+    """Cuts out what convolutions give on a crop from what they gave on the whole.
+
+    Parameters
+    ----------
+    kept
+        Outputs on the whole by number of the call, as far as they were kept.
+    whole
+        Spatial shape of the whole input.
+    window
+        The crop, per spatial axis.
+    centre
+        Where M lies in the crop, per spatial axis, as a share of its size.
+    """
+
+    def __init__(
+        self,
+        kept: dict[int, torch.Tensor],
+        whole: Sequence[int],
+        window: Sequence[slice],
+        centre: Sequence[float],
+    ):
+        self._kept = kept
+        self._whole = whole
+        self._window = window
+        self._centre = centre
+        self._count = 0
+
+    def __call__(self, name: str, func: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Give the output of a convolution.
+
+        Raises
+        ------
+        SizeMatters
+            If the convolution gives something else on the crop.
+        """
+        whole = self._kept.get(self._count)
+        self._count += 1
+        convolution = None if whole is None else Convolution.of(name, args, kwargs)
+        if whole is None or convolution is None:
+            return func(*args, **kwargs)
+        tensor: torch.Tensor = args[0] if args else kwargs["input"]
+        part = self._part(whole, convolution.output_size(tensor.shape[2:]))
+        if part is None:
+            return func(*args, **kwargs)
+        if not convolution.transposed:
+            self._check(convolution, tensor, part)
+        return _Known.apply(tensor, part, convolution)  # type: ignore[no-untyped-call]
+
+    def _part(self, whole: torch.Tensor, size: Sizes) -> torch.Tensor | None:
+        """Part of a kept output, or None if it does not shift evenly with the input."""
+        where = []
+        for n, length, total, window in zip(
+            size, whole.shape[2:], self._whole, self._window, strict=True
+        ):
+            cut_off = total - (window.stop - window.start)
+            start, uneven = divmod(window.start * (length - n), cut_off) if cut_off else (0, 0)
+            if uneven or start < 0 or start + n > length:
+                return None
+            where.append(slice(start, start + n))
+        return whole[:, :, *where]
+
+    def _check(self, convolution: Convolution, tensor: torch.Tensor, part: torch.Tensor) -> None:
+        """Compute one position inside M's footprint."""
+        at, window = [], []
+        for share, n, stride, padding, extent, size in zip(
+            self._centre,
+            part.shape[2:],
+            convolution.stride,
+            convolution.padding,
+            convolution.extents,
+            tensor.shape[2:],
+            strict=True,
+        ):
+            first, last = -(-padding // stride), (size + padding - extent) // stride
+            if first > last:  # the kernel is larger than the input
+                return
+            position = min(max(int(share * n), first), last)
+            start = position * stride - padding
+            at.append(slice(position, position + 1))
+            window.append(slice(start, start + extent))
+        with torch.no_grad():
+            seen, weight, bias = tensor[:, :, *window], convolution.weight, convolution.bias
+            convolve = _CONVOLVE[tensor.ndim - 2]
+            options = (1, 0, convolution.dilation, convolution.groups)
+            value = convolve(seen, weight, bias, *options)
+            summed = convolve(seen.abs(), weight.abs(), None, *options)
+            if bias is not None:
+                summed = summed + bias.abs().view(-1, *(1,) * len(at))
+            if bool(((value - part[:, :, *at]).abs() > TOLERANCE * summed.max()).any()):
+                raise SizeMatters
+
+
+class _Known(torch.autograd.Function):
+    """A convolution whose output is known."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tensor: torch.Tensor, part: torch.Tensor, convolution: Convolution
+    ) -> torch.Tensor:
+        ctx.convolution = convolution
+        ctx.size = tuple(tensor.shape[2:])
+        # A copy, because what comes next may work in place.
+        return part.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return ctx.convolution.input_gradient(gradients[0], ctx.size), None, None
+
+
+def _box_of(gradient: torch.Tensor) -> list[tuple[int, int]] | None:
+    """First position that is not zero and the one behind the last, per spatial axis."""
+    there = (gradient != 0).any(1).any(0)
+    box = []
+    for axis in range(there.ndim):
+        others = [other for other in range(there.ndim) if other != axis]
+        found = (there.any(others[0]) if len(others) == 1 else there.amax(others)).nonzero()
+        if not len(found):
+            return None
+        box.append((int(found[0]), int(found[-1]) + 1))
+    return box
+
+
+def _input_gradient(
+    gradient: torch.Tensor, weight: torch.Tensor, stride: Sizes, dilation: Sizes, groups: int
+) -> torch.Tensor:
+    """Gradient with respect to the input of an unpadded convolution, all of it."""
+    kernel = weight.shape[2:]
+    size = [
+        (n - 1) * s + d * (k - 1) + 1
+        for n, s, d, k in zip(gradient.shape[2:], stride, dilation, kernel, strict=True)
+    ]
+    # Only its shape counts.
+    tensor = gradient.new_empty(1).expand(gradient.shape[0], weight.shape[1] * groups, *size)
+    none = (0,) * len(size)
+    found: torch.Tensor = torch.ops.aten.convolution_backward(
+        gradient,
+        tensor,
+        weight,
+        None,
+        stride,
+        none,
+        dilation,
+        False,
+        none,
+        groups,
+        [True, False, False],
+    )[0]
+    return found

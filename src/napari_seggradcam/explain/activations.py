@@ -39,7 +39,8 @@ class Activations:
     Parameters
     ----------
     network
-        The network; use everything here with its lock held and inside `as_found`.
+        The network; use everything here with its lock held and inside `as_found`, after
+        `refresh`.
     prepared
         The image as the network sees it.
     budget
@@ -58,7 +59,6 @@ class Activations:
 
     def are_kept(self, layers: Sequence[NetworkLayer]) -> bool:
         """Whether nothing has to run for logits and maps of some network layers."""
-        self._check_network()
         return self._logits is not None and all(layer.name in self._maps for layer in layers)
 
     @property
@@ -90,10 +90,20 @@ class Activations:
             if name.startswith(_CONVOLUTION)
         }
 
+    def refresh(self) -> None:
+        """Forget everything if parameters or buffers are no longer those that were used."""
+        module = self._network.module
+        tensors = [*module.parameters(), *module.buffers()]
+        state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
+        if state != self._state:
+            self.forget()
+            self._state = state
+
     def forget(self) -> None:
         """Let go of everything."""
         self._maps.clear()
         self._logits = self._largest = None
+        self.__dict__.pop("input", None)  # of the device where the network was
 
     def keep(self, logits: torch.Tensor, maps: dict[str, torch.Tensor]) -> None:
         """Take over what another run has computed, as far as it fits.
@@ -103,7 +113,6 @@ class Activations:
         logits, maps
             Detached; nothing else may change them later.
         """
-        self._check_network()
         self._logits, self._largest = logits, None
         for name, tensor in maps.items():
             self._keep(name, tensor, set(maps))
@@ -125,7 +134,6 @@ class Activations:
         cancel
             Asked before each module.
         """
-        self._check_network()
         missing = [layer for layer in layers if layer.name not in self._maps]
         wanted = {layer.name for layer in layers}
         if self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
@@ -216,15 +224,6 @@ class Activations:
         positions = math.prod(size / stride for size, stride in sizes)
         others = sum(_bytes(maps) for name, maps in self._maps.items() if name in wanted)
         return others + 4 * layer.channels * positions <= self.budget
-
-    def _check_network(self) -> None:
-        """Forget everything if parameters or buffers are no longer those that were used."""
-        module = self._network.module
-        tensors = [*module.parameters(), *module.buffers()]
-        state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
-        if state != self._state:
-            self.forget()
-            self._state = state
 
 
 def _overwritten_in(network: Network) -> set[str]:

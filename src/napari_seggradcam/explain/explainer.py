@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -105,6 +106,7 @@ class Explainer:
     def logits(self) -> NDArray[np.float32]:
         """Logits of shape (classes, *spatial), on the image grid; computed once."""
         with self.network.lock, as_found(self.network.module):
+            self._activations.refresh()
             logits = self._activations.logits
             if self._on_image is None or self._on_image[0] is not logits:
                 self._on_image = logits, self.network.on_image(logits, self._prepared)
@@ -219,6 +221,7 @@ class Explainer:
         self, question: _Question, progress: Progress, cancel: Cancel | None
     ) -> Explanation:
         with self.network.lock, as_found(self.network.module), torch.enable_grad():
+            self._activations.refresh()
             mask = self._mask(question.region)
 
             def target() -> int:
@@ -325,7 +328,7 @@ class Explainer:
                 "seconds_to_maps": round(found.seconds[1], 4),
                 "device": str(network.device),
                 "dtype": str(network.dtype).removeprefix("torch."),
-                "napari-seggradcam": version("napari-seggradcam"),
+                "napari-seggradcam": _own_version(),
                 "torch": torch.__version__,
                 "python": platform.python_version(),
             },
@@ -360,6 +363,11 @@ def explain(
     Explainer : keeps what the next question about the same image needs.
     """
     return Explainer(network, image, axes).explain(region, target, layers, **options)
+
+
+@cache
+def _own_version() -> str:
+    return version("napari-seggradcam")
 
 
 def _check_option(option: str, value: object, known: Sequence[object]) -> None:

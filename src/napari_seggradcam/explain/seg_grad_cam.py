@@ -60,10 +60,7 @@ class LayerWeights:
 
     def add(self, gradient: torch.Tensor) -> None:
         """Add dS/dA_k of shape (1, channels, *spatial)."""
-        spatial = tuple(range(2, gradient.ndim))
-        # Sums in double: a mean over a million positions keeps all digits of the gradient.
-        total = gradient.sum(spatial, dtype=torch.float64)[0]
-        size = gradient.abs().sum(spatial, dtype=torch.float64)[0]
+        total, size = _sum(gradient), _sum(gradient.abs())
         self._sum = total if self._sum is None else self._sum + total
         self._size = size if self._size is None else self._size + size
 
@@ -84,3 +81,14 @@ class LayerWeights:
         weights = weights.float()
         signed = torch.tensordot(weights, maps[0].float(), dims=1)
         return LayerAnswer(signed.cpu().numpy(), weights.cpu().numpy(), empty)
+
+
+def _sum(values: torch.Tensor) -> torch.Tensor:
+    """Sum over all positions, in double.
+
+    Rows are summed in single precision, as a product with ones, which is many times faster than
+    a sum in double; a row is short enough to keep its digits.
+    """
+    rows = values.movedim(1, -1)
+    ones = torch.ones((1, rows.shape[-2]), dtype=values.dtype, device=values.device)
+    return torch.matmul(ones, rows).double().flatten(0, -2).sum(0)

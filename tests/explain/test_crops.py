@@ -1,0 +1,257 @@
+"""What is computed on crops is what the whole image gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.networks import nets
+from torch import nn
+
+import napari_seggradcam as sgc
+from architectures import Coarse, DenseEncoder, DoubleConvUNet, GridGate, Pyramid
+from napari_seggradcam.explain import passes
+from napari_seggradcam.explain.crops import CropPlanner
+from napari_seggradcam.explain.reach import AxisReach, Reach
+from napari_seggradcam.explain.scores import OutputRegion
+from napari_seggradcam.explain.seg_grad_cam import LayerWeights
+from napari_seggradcam.networks.sizes import AxisRule
+
+MODULES: dict[str, Callable[[], nn.Module]] = {
+    "own": lambda: sgc.UNet(depth=2, base_width=4),
+    "own without norm": lambda: sgc.UNet(depth=2, base_width=4, norm="none"),
+    "own, interpolating": lambda: sgc.UNet(depth=2, base_width=4, upsampling="interpolate"),
+    "own, unpadded": lambda: sgc.UNet(depth=2, base_width=4, convolution="valid"),
+    "own, one row": lambda: sgc.UNet(depth=2, base_width=4, out_channels=1),
+    "BasicUNet": lambda: nets.BasicUNet(
+        spatial_dims=2,
+        in_channels=1,
+        out_channels=2,
+        features=(4, 4, 4, 4, 4, 4),
+        norm="batch",
+    ),
+    "UNet": lambda: nets.UNet(
+        spatial_dims=2,
+        in_channels=1,
+        out_channels=2,
+        channels=(4, 4, 4),
+        strides=(2, 2),
+        num_res_units=2,
+        norm="batch",
+    ),
+    "aligned corners": DoubleConvUNet,
+    "coarse logits": Coarse,
+    "dense": DenseEncoder,
+    "gate": GridGate,
+    "pyramid": Pyramid,
+}
+SHAPE = (120, 150)
+IMAGE = np.random.default_rng(7).random(SHAPE, np.float32)
+
+
+def network_of(name: str) -> sgc.Network:
+    torch.manual_seed(3)
+    module = MODULES[name]()
+    for child in module.modules():  # norms that do something
+        if isinstance(child, nn.BatchNorm2d):
+            child.running_mean.normal_(0, 0.3)
+            child.running_var.uniform_(0.5, 2)
+    return sgc.Network.from_module(module)
+
+
+@dataclass
+class Both:
+    """One network, asked on crops and on the whole image."""
+
+    network: sgc.Network
+    explainer: sgc.Explainer
+    whole: sgc.Explainer
+
+
+@pytest.fixture(scope="module", params=MODULES)
+def both(request: pytest.FixtureRequest) -> Both:
+    network = network_of(request.param)
+    return Both(network, sgc.Explainer(network, IMAGE), sgc.Explainer(network, IMAGE))
+
+
+def on_the_whole(ask: Callable[[], sgc.Explanation]) -> sgc.Explanation:
+    """The answer of a network that is said to see the whole image."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passes, "reach_of", lambda network: Reach(None, "test"))
+        return ask()
+
+
+def assert_same(found: sgc.Explanation, whole: sgc.Explanation) -> None:
+    """Equal up to rounding, which is judged by what was summed."""
+    assert found.layers == whole.layers
+    assert found.score == pytest.approx(whole.score, rel=1e-5, abs=1e-5)
+    for name in whole:
+        summed = np.abs(whole[name].weights).max() or 1.0
+        assert np.abs(found[name].weights - whole[name].weights).max() <= 2e-5 * summed, name
+        summed = np.abs(whole[name].signed).max() or 1.0
+        assert np.abs(found[name].signed - whole[name].signed).max() <= 2e-5 * summed, name
+        assert found[name].empty == whole[name].empty
+
+
+@st.composite
+def regions(draw: st.DrawFn) -> np.ndarray:
+    """One to three boxes anywhere, from a pixel up."""
+    mask = np.zeros(SHAPE, bool)
+    for _ in range(draw(st.integers(1, 3))):
+        box = []
+        for size in SHAPE:
+            extent = draw(st.sampled_from([1, 2, 9, 30]))
+            start = draw(
+                st.one_of(st.just(0), st.just(size - extent), st.integers(0, size - extent))
+            )
+            box.append(slice(start, start + extent))
+        mask[tuple(box)] = True
+    return mask
+
+
+@settings(deadline=None, max_examples=12)
+@given(mask=regions(), target=st.integers(0, 1))
+def test_any_region(both: Both, mask: np.ndarray, target: int) -> None:
+    found = both.explainer.explain(mask, target, "all")
+    whole = on_the_whole(lambda: both.whole.explain(mask, target, "all"))
+    assert_same(found, whole)
+
+
+def test_a_pixel_runs_on_a_crop_and_everything_on_the_whole(both: Both) -> None:
+    on = both.explainer.explain(sgc.pixel(60, 70), 1, "levels").record["computed"]["on"]
+    if isinstance(both.network.module, DoubleConvUNet):
+        assert on.startswith("the whole image. What the network computes depends on the size")
+    elif isinstance(both.network.module, nets.BasicUNet):  # sees 94 pixels to each side
+        assert on == "the whole image. Most of the image matters to the region."
+    else:
+        assert on.startswith("1 crop, ")
+    on = both.explainer.explain(sgc.everywhere(), 1, "levels").record["computed"]["on"]
+    assert on.startswith("the whole image. ")
+
+
+@pytest.mark.parametrize("memory", [0, 200_000, 2_000_000])
+def test_with_little_memory(memory: int) -> None:
+    """What is not kept is computed again, and M is split until passes fit."""
+    network = network_of("own")
+    explainer = sgc.Explainer(network, IMAGE, memory=memory)
+    mask = np.zeros(SHAPE, bool)
+    mask[20:60, 30:80] = True
+    whole = on_the_whole(lambda: sgc.explain(network, IMAGE, mask, target=1, layers="all"))
+    for _ in range(2):
+        assert_same(explainer.explain(mask, 1, "all"), whole)
+        assert explainer.memory_used <= memory
+
+
+def test_far_apart_parts_are_crops_of_their_own() -> None:
+    network = network_of("own")
+    image = np.random.default_rng(1).random((400, 400), np.float32)
+    mask = np.zeros(image.shape, bool)
+    mask[5:9, 6:9] = mask[380:390, 370:390] = True
+    found = sgc.explain(network, image, mask, target=1, layers="all")
+    assert found.record["computed"]["on"].startswith("2 crops, ")
+    assert_same(
+        found, on_the_whole(lambda: sgc.explain(network, image, mask, target=1, layers="all"))
+    )
+
+
+def test_volume() -> None:
+    torch.manual_seed(0)
+    network = sgc.Network.from_module(sgc.UNet(ndim=3, depth=1, base_width=2), axes="CZYX")
+    volume = np.random.default_rng(1).random((20, 44, 50), np.float32)
+    mask = np.zeros(volume.shape, bool)
+    mask[9, 20:22, 30] = True
+    explainer = sgc.Explainer(network, volume)
+    whole = on_the_whole(lambda: sgc.explain(network, volume, mask, target=1, layers="all"))
+    for _ in range(2):
+        found = explainer.explain(mask, 1, "all")
+        assert found.record["computed"]["on"].startswith("1 crop, ")
+        assert_same(found, whole)
+
+
+def test_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sums behind the weights agree to 1e-10 of what was summed."""
+    network = network_of("own")
+    network.module.double()
+    sums: list[tuple[np.ndarray, np.ndarray]] = []
+    answer = LayerWeights.answer
+
+    def spy(self: LayerWeights, maps: torch.Tensor) -> object:
+        sums.append((self._sum.numpy(), self._size.numpy()))
+        return answer(self, maps)
+
+    monkeypatch.setattr(LayerWeights, "answer", spy)
+    mask = np.zeros(SHAPE, bool)
+    mask[0:9, 100:120] = mask[100, 3] = True
+    found = sgc.explain(network, IMAGE, mask, target=1, layers="levels")
+    assert "crop" in found.record["computed"]["on"]
+    on_the_whole(lambda: sgc.explain(network, IMAGE, mask, target=1, layers="levels"))
+    half = len(sums) // 2
+    for (cropped, _), (whole, size) in zip(sums[:half], sums[half:], strict=True):
+        assert np.abs(cropped - whole).max() <= 1e-10 * size.max()
+
+
+def test_weights_that_change_are_noticed() -> None:
+    network = network_of("own")
+    explainer = sgc.Explainer(network, IMAGE)
+    before = explainer.explain(sgc.pixel(60, 70), 1, "all")
+    with torch.no_grad():
+        network.module.head.weight.mul_(2)
+    after = explainer.explain(sgc.pixel(60, 70), 1, "all")
+    for name in before:
+        if "head" not in name and before[name].weights.any():
+            np.testing.assert_allclose(after[name].weights, 2 * before[name].weights, rtol=1e-4)
+
+
+def test_a_cancelled_question_keeps_nothing_half_done() -> None:
+    network = network_of("own")
+    explainer = sgc.Explainer(network, IMAGE)
+    asked = []
+
+    def cancel() -> bool:
+        asked.append(1)
+        return len(asked) > 12
+
+    with pytest.raises(sgc.Cancelled):
+        explainer.explain(sgc.pixel(60, 70), 1, "all", cancel=cancel)
+    assert explainer.memory_used == 0
+    whole = on_the_whole(
+        lambda: sgc.explain(network, IMAGE, sgc.pixel(60, 70), target=1, layers="all")
+    )
+    assert_same(explainer.explain(sgc.pixel(60, 70), 1, "all"), whole)
+
+
+class Planning:
+    """A planner for a network with a known reach."""
+
+    def __init__(self, most: int = 10**9):
+        axes = [AxisReach(8, 8, -20, 27), AxisReach(8, 8, -20, 27)]
+        rules = [AxisRule(16, 8, 8, 1, 0), AxisRule(16, 8, 8, 1, 0)]
+        self.axes, self.planner = axes, CropPlanner(axes, rules, (400, 480), most)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_crops_share_out_the_region_and_cover_what_it_sees(data: st.DataObject) -> None:
+    most = data.draw(st.sampled_from([10**9, 96**2, 120**2]))
+    planning = Planning(most)
+    weights = np.zeros((400, 480))
+    for _ in range(data.draw(st.integers(1, 6))):
+        y, x = data.draw(st.integers(0, 390)), data.draw(st.integers(0, 470))
+        weights[y : y + data.draw(st.integers(1, 60)), x : x + data.draw(st.integers(1, 60))] = 1
+    crops = planning.planner.plan(OutputRegion((0, 0), weights, ""))
+    total = np.zeros_like(weights)
+    for crop in crops:
+        assert crop.pixels <= max(most, 64**2)
+        total[crop.outputs] += crop.region.weights
+        for axis, window, outputs, inner in zip(
+            planning.axes, crop.window, crop.outputs, crop.region.box, strict=True
+        ):
+            assert window.start % axis.stride == 0
+            assert window.start <= max(0, outputs.start - axis.before)
+            size = (400, 480)[axis is planning.axes[1]]
+            assert window.stop >= min(size, outputs.stop + axis.after)
+            assert inner.start == outputs.start - window.start
+    np.testing.assert_array_equal(total, weights)

@@ -1,0 +1,104 @@
+"""How far networks see, measured, against what their convolutions say."""
+
+import pytest
+import torch
+from monai.networks import nets
+from torch import nn
+
+import napari_seggradcam as sgc
+from architectures import Coarse, DoubleConvUNet, SqueezeExcitation
+from napari_seggradcam.explain.reach import AxisReach, reach_of
+
+
+def reach(module: nn.Module, **options: object) -> list[tuple[int, int]]:
+    axes = reach_of(sgc.Network.from_module(module, **options)).axes
+    assert axes is not None
+    return [(axis.before, axis.after) for axis in axes]
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_convolution_sees_half_its_kernel(kernel: int, dilation: int) -> None:
+    half = dilation * (kernel // 2)
+    module = nn.Sequential(
+        nn.Conv2d(1, 2, kernel, padding=half, dilation=dilation), nn.ReLU(), nn.Conv2d(2, 2, 1)
+    )
+    assert reach(module) == [(half, half)] * 2
+
+
+def test_every_axis_is_measured_on_its_own() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, (3, 7), padding=(1, 3)), nn.Conv2d(2, 2, 1))
+    assert reach(module) == [(1, 1), (3, 3)]
+
+
+def test_one_side_alone() -> None:
+    module = nn.Sequential(nn.ZeroPad2d((4, 0, 0, 2)), nn.Conv2d(1, 2, (3, 5)))
+    assert reach(module) == [(0, 2), (4, 0)]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_unet(depth: int) -> None:
+    """Two convolutions down and two up a level, pooling and up-convolution in between."""
+    axis = reach_of(sgc.Network.from_module(sgc.UNet(depth=depth, base_width=2))).axes[0]
+    assert axis.stride == axis.outputs == 2**depth
+    # Levels above the bottom see 2 + 2 of their pixels to each side, the bottom 2. Blocks can see
+    # farther to one side than single pixels do, by what is left of a block.
+    convolutions = sum(4 * 2**level for level in range(depth)) + 2 * 2**depth
+    assert axis.before == axis.after
+    assert convolutions <= axis.before <= convolutions + 2**depth
+
+
+def test_unpadded_unet_sees_what_its_output_lacks() -> None:
+    network = sgc.Network.from_module(sgc.UNet(depth=2, base_width=2, convolution="valid"))
+    for axis, rule in zip(reach_of(network).axes, network.rules, strict=True):
+        start, stop = axis.inputs(0, 1)
+        assert start == 0
+        assert rule.margin <= stop <= rule.margin + 2 * axis.stride
+
+
+def test_strided_logits() -> None:
+    network = sgc.Network.from_module(Coarse())
+    (axis, _) = reach_of(network).axes
+    assert axis.stride // axis.outputs == network.rules[0].output_stride
+
+
+def test_volume() -> None:
+    module = nn.Sequential(nn.Conv3d(1, 2, (1, 3, 5), padding=(0, 1, 2)), nn.Conv3d(2, 2, 1))
+    assert reach(module, axes="CZYX") == [(0, 0), (1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        (
+            nets.BasicUNet(
+                spatial_dims=2, in_channels=1, out_channels=2, features=(4, 4, 8, 8, 16, 4)
+            ),
+            "first in encoder 0 norm 1",
+        ),
+        (SqueezeExcitation(), "sees the whole image at once"),
+        (DoubleConvUNet(), "align_corners=True"),
+    ],
+    ids=["instance norm", "squeeze and excitation", "aligned corners"],
+)
+def test_what_is_not_local_says_why(module: nn.Module, says: str) -> None:
+    found = reach_of(sgc.Network.from_module(module))
+    assert found.axes is None
+    assert says in found.why_not
+
+
+def test_is_measured_once_and_leaves_the_network_alone() -> None:
+    network = sgc.Network.from_module(sgc.UNet(depth=1, base_width=2).train())
+    before = torch.get_rng_state()
+    first = reach_of(network)
+    assert network.module.training
+    assert torch.equal(torch.get_rng_state(), before)
+    assert reach_of(network) is first
+
+
+def test_inputs_are_whole_blocks_around_what_is_seen() -> None:
+    axis = AxisReach(stride=4, outputs=4, first=-6, last=9)
+    assert (axis.before, axis.after) == (6, 6)
+    assert axis.inputs(20, 21) == (12, 28)
+    assert axis.inputs(0, 1) == (-8, 8)
+    assert axis.output_index(12) == 12

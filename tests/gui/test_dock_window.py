@@ -153,7 +153,7 @@ def test_the_window_answers_while_it_computes(open_window: Any, qtbot: Any) -> N
         end = time.monotonic() + 2
         resting = heartbeat_until(qtbot, lambda end=end: time.monotonic() > end)
         delivering: list[bool] = []
-        dock.run_control.delivering.connect(lambda said=delivering: said.append(True))
+        dock.run_control.delivering.connect(lambda _answer, said=delivering: said.append(True))
         QTimer.singleShot(0, dock.run.button.click)
         computing = heartbeat_until(qtbot, lambda said=delivering: said)
         dock.run_control.cancel()

@@ -77,23 +77,41 @@ def both(request: pytest.FixtureRequest) -> Both:
     return Both(network, sgc.Explainer(network, IMAGE), sgc.Explainer(network, IMAGE))
 
 
-def on_the_whole(ask: Callable[[], sgc.Explanation]) -> sgc.Explanation:
-    """The answer of a network that is said to see the whole image."""
+@dataclass
+class Whole:
+    """The answer of a network that is said to see the whole image, and what was summed to it."""
+
+    explanation: sgc.Explanation
+    summed: list[tuple[float, float]]
+
+
+def on_the_whole(ask: Callable[[], sgc.Explanation]) -> Whole:
+    summed: list[tuple[float, float]] = []
+    answer = LayerWeights.answer
+
+    def spy(self: LayerWeights, maps: torch.Tensor) -> object:
+        size = torch.zeros(maps.shape[1]) if self._size is None else self._size.float()
+        size = size / maps[0, 0].numel()
+        largest = torch.tensordot(size, maps[0].float().abs(), dims=1).max()
+        summed.append((float(size.max()), float(largest)))
+        return answer(self, maps)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passes, "reach_of", lambda network: Reach(None, "test"))
-        return ask()
+        patch.setattr(LayerWeights, "answer", spy)
+        return Whole(ask(), summed)
 
 
-def assert_same(found: sgc.Explanation, whole: sgc.Explanation) -> None:
-    """Equal up to rounding, which is judged by what was summed."""
-    assert found.layers == whole.layers
-    assert found.score == pytest.approx(whole.score, rel=1e-5, abs=1e-5)
-    for name in whole:
-        summed = np.abs(whole[name].weights).max() or 1.0
-        assert np.abs(found[name].weights - whole[name].weights).max() <= 2e-5 * summed, name
-        summed = np.abs(whole[name].signed).max() or 1.0
-        assert np.abs(found[name].signed - whole[name].signed).max() <= 2e-5 * summed, name
-        assert found[name].empty == whole[name].empty
+def assert_same(found: sgc.Explanation, whole: Whole) -> None:
+    """Equal to 1e-5 of what was summed."""
+    expected = whole.explanation
+    assert found.layers == expected.layers
+    assert found.score == pytest.approx(expected.score, rel=1e-5, abs=1e-5)
+    for name, (for_weights, for_signed) in zip(expected, whole.summed, strict=True):
+        difference = np.abs(found[name].weights - expected[name].weights).max()
+        assert difference <= 1e-5 * for_weights, name
+        assert np.abs(found[name].signed - expected[name].signed).max() <= 1e-5 * for_signed, name
+        assert found[name].empty == expected[name].empty
 
 
 @st.composite

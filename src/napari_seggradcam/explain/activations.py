@@ -46,16 +46,25 @@ class Activations:
     budget
         Bytes that kept feature maps may take. What does not fit is computed again for every
         question.
+    once
+        Whether there will be one question only, so that what the next ones would need is not
+        kept: memory that is taken for the first time costs more than to compute again.
     """
 
-    def __init__(self, network: Network, prepared: PreparedImage, budget: int):
+    def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool = False):
         self.budget = budget
+        self.once = once
         self._network = network
         self._prepared = prepared
         self._maps: dict[str, torch.Tensor] = {}
         self._logits: torch.Tensor | None = None
         self._largest: float | None = None
         self._state: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether the network has run on the image."""
+        return self._logits is not None
 
     def are_kept(self, layers: Sequence[NetworkLayer]) -> bool:
         """Whether nothing has to run for logits and maps of some network layers."""
@@ -145,13 +154,16 @@ class Activations:
         on_maps: Callable[[str, torch.Tensor], None],
         cancel: Cancel | None,
     ) -> None:
-        """Show every layer's feature maps, running the network again for those not kept."""
+        """Show every layer's feature maps, running the network for those not kept.
+
+        The logits are there afterwards.
+        """
         for layer in layers:
             if layer.name in self._maps:
                 on_maps(layer.name, self._maps[layer.name])
         missing = [layer for layer in layers if layer.name not in self._maps]
-        if missing:
-            self._forward(missing, on_maps, cancel)
+        if missing or self._logits is None:
+            self._logits, self._largest = self._forward(missing, on_maps, cancel), None
 
     def _run(
         self,
@@ -178,7 +190,7 @@ class Activations:
 
         finished = False
         try:
-            keep = KeepConvolutions(on_output)
+            keep = None if self.once else KeepConvolutions(on_output)
             self._logits, self._largest = self._forward(layers, on_layer, cancel, keep), None
             finished = True
         finally:

@@ -58,6 +58,8 @@ class Explainer:
     memory
         Bytes that feature maps kept for the next question may take; None: a quarter of what is
         free. What does not fit is computed again for every question.
+    once
+        Whether there will be one question only, so that nothing is kept for the next.
 
     Raises
     ------
@@ -74,13 +76,14 @@ class Explainer:
         axes: str | None = None,
         *,
         memory: int | None = None,
+        once: bool = False,
     ):
         self.network = network
         self.image = np.asarray(image)
         self.axes = axes
         self._prepared = network.prepare(image, axes)
         budget = default_budget(network.device) if memory is None else memory
-        self._activations = Activations(network, self._prepared, budget)
+        self._activations = Activations(network, self._prepared, budget, once)
         self._on_image: tuple[torch.Tensor, NDArray[np.float32]] | None = None
 
     @property
@@ -228,7 +231,8 @@ class Explainer:
                 return self._class(question.target, mask)
 
             passes = Passes(self.network, self._prepared, self._activations)
-            found = passes.ask(mask, target, question.layers, progress, cancel)
+            predicted = question.target == "predicted"
+            found = passes.ask(mask, target, predicted, question.layers, progress, cancel)
         heatmaps = {
             layer.name: self._place(layer, found.answers[layer.name]) for layer in question.layers
         }
@@ -362,7 +366,8 @@ def explain(
     --------
     Explainer : keeps what the next question about the same image needs.
     """
-    return Explainer(network, image, axes).explain(region, target, layers, **options)
+    explainer = Explainer(network, image, axes, once=True)
+    return explainer.explain(region, target, layers, **options)
 
 
 @cache

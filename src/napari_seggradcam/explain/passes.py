@@ -90,6 +90,7 @@ class Passes:
         self,
         mask: NDArray[np.bool_],
         target: Callable[[], int],
+        needs_prediction: bool,
         layers: Sequence[NetworkLayer],
         progress: Progress,
         cancel: Cancel | None,
@@ -101,14 +102,17 @@ class Passes:
         mask
             M on the image grid.
         target
-            Gives the class, once the logits are there.
+            Gives the class.
+        needs_prediction
+            Whether the logits have to be there for that.
         layers
             Network layers that are asked about.
         progress, cancel
             As for `Explainer.explain`.
         """
         grid = self._network.output_grid(self._prepared)
-        question = _Question(on_output(mask, grid), target, tuple(layers), progress, cancel)
+        region = on_output(mask, grid)
+        question = _Question(region, target, needs_prediction, tuple(layers), progress, cancel)
         crops, why_whole = self._plan(question)
         if crops:
             try:
@@ -143,7 +147,9 @@ class Passes:
         kept, names = self._activations, [layer.name for layer in question.layers]
         forward = 0 if kept.are_kept(question.layers) else len(names)
         steps = Steps(question.progress, forward + len(crops) * len(names))
-        kept.prepare(question.layers, steps.step, question.cancel)
+        # Where nothing is kept, maps are read when the weights are there, in one run.
+        if not kept.once or kept.has_logits or question.needs_prediction:
+            kept.prepare(question.layers, steps.step, question.cancel)
         target = question.target()
         weights = {name: LayerWeights() for name in names}
 
@@ -151,8 +157,7 @@ class Passes:
             weights[name].add(gradient)
             steps.step(name)
 
-        for crop in crops:
-            self._run_crop(crop, question, target, on_gradient)
+        logits = [self._run_crop(crop, question, target, on_gradient) for crop in crops]
         weighted = time.perf_counter()
         answers: dict[str, LayerAnswer] = {}
 
@@ -160,6 +165,9 @@ class Passes:
             answers[name] = weights[name].answer(maps)
 
         kept.visit(question.layers, on_maps, question.cancel)
+        for crop, theirs in zip(crops, logits, strict=True):
+            if not same_logits(theirs, kept.logits[:, :, *crop.outputs], kept.largest_logit):
+                raise SizeMatters
         pixels = sum(crop.pixels for crop in crops) / self._prepared.tensor[0, 0].numel()
         count = "1 crop" if len(crops) == 1 else f"{len(crops)} crops"
         return Found(
@@ -177,17 +185,15 @@ class Passes:
         question: "_Question",
         target: int,
         on_gradient: Callable[[str, torch.Tensor, torch.Tensor], None],
-    ) -> None:
+    ) -> torch.Tensor:
+        """Visit the gradients of a part of M; returns the logits of the box around it."""
         capture = Capture(self._network.module, question.layers, lambda name: None)
         tensor = channels_last(self._activations.input[:, :, *crop.window])
         shape = self._activations.input.shape[2:]
         convolve = CutConvolutions(self._activations.convolutions, shape, crop.window, crop.centre)
         logits = self._forward(capture, tensor, question.cancel, convolve)
-        whole = self._activations
-        theirs = logits.detach()[:, :, *crop.region.box]
-        if not same_logits(theirs, whole.logits[:, :, *crop.outputs], whole.largest_logit):
-            raise SizeMatters
         capture.backward(score(logits, target, crop.region), on_gradient, question.cancel)
+        return logits.detach()[:, :, *crop.region.box].clone()
 
     def _on_whole(self, question: "_Question", why: str) -> Found:
         started = time.perf_counter()
@@ -196,7 +202,7 @@ class Passes:
         capture = Capture(self._network.module, question.layers, steps.step)
         logits = self._forward(capture, self._activations.input, question.cancel)
         maps = {name: tensor.detach() for name, tensor in capture.maps.items()}
-        self._activations.keep(logits.detach(), maps)
+        self._activations.keep(logits.detach(), {} if self._activations.once else maps)
         target = question.target()
         weights = {name: LayerWeights() for name in names}
 
@@ -236,6 +242,7 @@ class Passes:
 class _Question:
     region: OutputRegion
     target: Callable[[], int]
+    needs_prediction: bool
     layers: tuple[NetworkLayer, ...]
     progress: Progress
     cancel: Cancel | None

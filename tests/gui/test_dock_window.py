@@ -108,7 +108,8 @@ def test_after_the_sample_one_click_puts_the_heatmaps_on_screen(
         dock.network_control.opened.network, sample.image, sample.region, layers="levels"
     )
     for name, layer in heatmap_layers(viewer).items():
-        np.testing.assert_array_equal(layer.data, expected[name].heatmap)
+        heatmap = expected[name].heatmap
+        np.testing.assert_allclose(layer.data, heatmap, rtol=0, atol=1e-5 * heatmap.max())
     shown = [layer for layer in viewer.layers if layer.visible and isinstance(layer, Image)]
     assert len(shown) >= 2
     canvas = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
@@ -224,13 +225,14 @@ def test_a_window_closed_while_it_computes(open_window: Any, qtbot: Any) -> None
     begun, go_on = threading.Event(), threading.Event()
 
     def hold(*_: Any) -> None:
+        if not any(m._forward_hooks for m in module.modules()):
+            return  # only being probed
         begun.set()
         go_on.wait(60)
 
     module.register_forward_pre_hook(hold)
     dock.run.button.click()
     wait(qtbot, begun.is_set)
-    assert any(m._forward_hooks for m in module.modules())
     threading.Timer(0.5, go_on.set).start()  # closing may wait for the thread
     viewer.close()
     wait(qtbot, lambda: not any(m._forward_hooks for m in module.modules()))

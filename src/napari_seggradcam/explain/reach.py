@@ -120,8 +120,10 @@ def _measure(network: Network) -> Reach:
 def _measure_axis(network: Network, axis: int) -> AxisReach | str:
     """Reach along one axis, or why there is none."""
     strides = {round(layer.stride[axis]) for layer in network.layers}
-    outputs_per = network.rules[axis].output_stride
-    stride = math.lcm(outputs_per, *(s for s in strides if s > 0))
+    rule = network.rules[axis]
+    outputs_per = rule.output_stride
+    # By steps, because crops have to run, too.
+    stride = math.lcm(outputs_per, rule.step, *(s for s in strides if s > 0))
     seen = None
     for length in _LENGTHS[network.ndim]:
         strip = _strip(network, axis, max(length, 4 * stride))

@@ -146,7 +146,7 @@ class Passes:
         started = time.perf_counter()
         kept, names = self._activations, [layer.name for layer in question.layers]
         forward = 0 if kept.are_kept(question.layers) else len(names)
-        steps = Steps(question.progress, forward + len(crops) * len(names))
+        steps = _Steps(question.progress, forward + len(crops) * len(names))
         # Where nothing is kept, maps are read when the weights are there, in one run.
         if not kept.once or kept.has_logits or question.needs_prediction:
             kept.prepare(question.layers, steps.step, question.cancel)
@@ -198,7 +198,7 @@ class Passes:
     def _on_whole(self, question: "_Question", why: str) -> Found:
         started = time.perf_counter()
         names = [layer.name for layer in question.layers]
-        steps = Steps(question.progress, 2 * len(names))
+        steps = _Steps(question.progress, 2 * len(names))
         capture = Capture(self._network.module, question.layers, steps.step)
         logits = self._forward(capture, self._activations.input, question.cancel)
         maps = {name: tensor.detach() for name, tensor in capture.maps.items()}
@@ -248,7 +248,7 @@ class _Question:
     cancel: Cancel | None
 
 
-class Steps:
+class _Steps:
     """Counts steps for whoever watches.
 
     Parameters

@@ -79,7 +79,7 @@ class LayerWeights:
         if float(self._sum.abs().max()) <= _ROUNDING * float(self._size.max()):
             weights, empty = torch.zeros_like(weights), NORMALISED_AWAY
         weights = weights.float()
-        signed = torch.tensordot(weights, maps[0].float(), dims=1)
+        signed = torch.tensordot(weights.to(maps.device), maps[0].float(), dims=1)
         return LayerAnswer(signed.cpu().numpy(), weights.cpu().numpy(), empty)
 
 
@@ -91,4 +91,5 @@ def _sum(values: torch.Tensor) -> torch.Tensor:
     """
     rows = values.movedim(1, -1)
     ones = torch.ones((1, rows.shape[-2]), dtype=values.dtype, device=values.device)
-    return torch.matmul(ones, rows).double().flatten(0, -2).sum(0)
+    # On the processor, because not every device knows double precision.
+    return torch.matmul(ones, rows).cpu().double().flatten(0, -2).sum(0)

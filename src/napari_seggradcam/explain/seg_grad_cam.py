@@ -89,6 +89,8 @@ def _sum(values: torch.Tensor) -> torch.Tensor:
     Rows are summed in single precision, as a product with ones, which is many times faster than
     a sum in double; a row is short enough to keep its digits.
     """
+    if values.dtype in (torch.float16, torch.bfloat16):  # which would not keep them
+        values = values.float()
     rows = values.movedim(1, -1)
     ones = torch.ones((1, rows.shape[-2]), dtype=values.dtype, device=values.device)
     # On the processor, because not every device knows double precision.

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from architectures import Coarse, DoubleConvUNet, Ending, Function, Plain
 from hypothesis import given
 from hypothesis import strategies as some
 from monai.networks import nets
 from torch import nn
 
+from architectures import Coarse, DoubleConvUNet, Ending, Function, Plain
 from napari_seggradcam.errors import NetworkError
 from napari_seggradcam.networks.images import pad
 from napari_seggradcam.networks.network import Network

@@ -4,6 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 import torch
+from monai.networks import nets
+from torch import nn
+from torch.nn import functional
+
 from architectures import (
     Coarse,
     DenseEncoder,
@@ -17,10 +21,6 @@ from architectures import (
     SqueezeExcitation,
     WithAuxiliary,
 )
-from monai.networks import nets
-from torch import nn
-from torch.nn import functional
-
 from napari_seggradcam.errors import LayerError, NetworkError
 from napari_seggradcam.networks.layers import NetworkLayer
 from napari_seggradcam.networks.network import Network

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from architectures import Ending, Plain, WithAuxiliary
 from torch import nn
 
+from architectures import Ending, Plain, WithAuxiliary
 from napari_seggradcam.errors import NetworkError, OptionError, ShapeError, TargetError
 from napari_seggradcam.networks.network import Network
 from napari_seggradcam.networks.outputs import select_output

@@ -1,10 +1,12 @@
 """`seggradcam demo` with its window: the same as opening the sample and clicking."""
 
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import napari
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from napari.layers import Image, Labels
 from pytestqt.qtbot import QtBot
 
 import napari_seggradcam as sgc
-from napari_seggradcam.cli.window import open_demo
+from napari_seggradcam.cli.window import open_demo, show
 from napari_seggradcam.networks.normalisation import Percentile
 from napari_seggradcam.scenes import samples
 from napari_seggradcam.widgets import network_source
@@ -62,6 +64,26 @@ def test_the_demo_shows_everything_that_was_computed_in_this_run(
     assert dock.compare_control.building is False
     assert dock.run.button.isEnabled()
     assert dock.run.button.text() == "Run"
+
+
+def test_the_command_stays_until_the_window_is_closed_and_clicks_meanwhile(
+    make_napari_viewer: Callable[..., Any],
+    qtbot: QtBot,
+    network: sgc.Network,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody but the window holds on to what clicks."""
+    viewer = make_napari_viewer(show=True)
+
+    def run() -> None:
+        gc.collect()
+        qtbot.waitUntil(lambda: viewer.canvas.grid.enabled, timeout=WAIT)
+
+    monkeypatch.setattr(napari, "Viewer", lambda **_: viewer)
+    monkeypatch.setattr(napari, "run", run)
+    show("nuclei", None)
+    assert "nuclei · prediction" in viewer.layers
+    assert sum(layer.name.endswith("bottleneck relu 2") for layer in viewer.layers) >= 2
 
 
 def test_an_object_that_is_not_there_opens_nothing(

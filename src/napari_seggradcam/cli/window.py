@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.QtCore import QObject
+
 PLUGIN = "napari-seggradcam"
 DOCK = "Seg-Grad-CAM"
 
@@ -55,10 +57,11 @@ def open_demo(viewer: Any, sample: str, label: int | None = None) -> "Clicks":
     return Clicks(dock)
 
 
-class Clicks:
+class Clicks(QObject):
     """What a person would click after opening the sample, one after the other.
 
-    Nothing is computed here: each step waits until the dock offers its button.
+    Nothing is computed here: each step waits until the dock offers its button. The dock is its
+    parent and keeps it: signals alone would let go of it.
 
     Parameters
     ----------
@@ -67,6 +70,7 @@ class Clicks:
     """
 
     def __init__(self, dock: Any) -> None:
+        super().__init__(dock)
         self.dock = dock
         self._answered = False
         self._clicking = False

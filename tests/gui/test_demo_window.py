@@ -72,7 +72,7 @@ def test_the_command_stays_until_the_window_is_closed_and_clicks_meanwhile(
     network: sgc.Network,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody but the window holds on to what clicks."""
+    """What clicks is still there when garbage was collected."""
     viewer = make_napari_viewer(show=True)
 
     def run() -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QObject
-
 PLUGIN = "napari-seggradcam"
 DOCK = "Seg-Grad-CAM"
 
@@ -27,8 +25,10 @@ def show(sample: str, label: int | None) -> None:
     import napari
 
     viewer = napari.Viewer(title=f"{DOCK}: {sample}")
-    open_demo(viewer, sample, label)
+    clicks = open_demo(viewer, sample, label)
     napari.run()
+    # Qt's signals do not hold on to what they call.
+    del clicks
 
 
 def open_demo(viewer: Any, sample: str, label: int | None = None) -> "Clicks":
@@ -43,7 +43,8 @@ def open_demo(viewer: Any, sample: str, label: int | None = None) -> "Clicks":
     Returns
     -------
     Clicks
-        Predict, Run and Grid, each clicked as soon as the dock offers it.
+        Predict, Run and Grid, each clicked as soon as the dock offers it. It clicks as long as
+        somebody keeps it.
     """
     from napari.layers import Labels
 
@@ -57,11 +58,10 @@ def open_demo(viewer: Any, sample: str, label: int | None = None) -> "Clicks":
     return Clicks(dock)
 
 
-class Clicks(QObject):
+class Clicks:
     """What a person would click after opening the sample, one after the other.
 
-    Nothing is computed here: each step waits until the dock offers its button. The dock is its
-    parent and keeps it: signals alone would let go of it.
+    Nothing is computed here: each step waits until the dock offers its button.
 
     Parameters
     ----------
@@ -70,7 +70,6 @@ class Clicks(QObject):
     """
 
     def __init__(self, dock: Any) -> None:
-        super().__init__(dock)
         self.dock = dock
         self._answered = False
         self._clicking = False

@@ -1,6 +1,6 @@
 """What is computed on crops is what the whole image gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from napari_seggradcam.explain import passes
 from napari_seggradcam.explain.crops import CropPlanner
 from napari_seggradcam.explain.reach import AxisReach, Reach
 from napari_seggradcam.explain.scores import OutputRegion
-from napari_seggradcam.explain.seg_grad_cam import LayerWeights
+from napari_seggradcam.explain.seg_grad_cam import LayerWeights, answers
 from napari_seggradcam.networks.sizes import AxisRule
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
@@ -87,18 +87,20 @@ class Whole:
 
 def on_the_whole(ask: Callable[[], sgc.Explanation]) -> Whole:
     summed: list[tuple[float, float]] = []
-    answer = LayerWeights.answer
 
-    def spy(self: LayerWeights, maps: torch.Tensor) -> object:
-        size = torch.zeros(maps.shape[1]) if self._size is None else self._size.float()
-        size = size / maps[0, 0].numel()
-        largest = torch.tensordot(size, maps[0].float().abs(), dims=1).max()
-        summed.append((float(size.max()), float(largest)))
-        return answer(self, maps)
+    below = passes.answers
+
+    def spy(weights: Sequence[LayerWeights], maps: torch.Tensor) -> object:
+        for one in weights:
+            size = torch.zeros(maps.shape[1]) if one._size is None else one._size.float()
+            size = size / maps[0, 0].numel()
+            largest = torch.tensordot(size, maps[0].float().abs(), dims=1).max()
+            summed.append((float(size.max()), float(largest)))
+        return below(weights, maps)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passes, "reach_of", lambda network: Reach(None, "test"))
-        patch.setattr(LayerWeights, "answer", spy)
+        patch.setattr(passes, "answers", spy)
         return Whole(ask(), summed)
 
 
@@ -189,18 +191,82 @@ def test_volume() -> None:
         assert_same(found, whole)
 
 
+@pytest.mark.parametrize("once", [True, False])
+def test_many_labels_at_once(both: Both, once: bool) -> None:
+    """Crops of one shape in a batch, crops of others, and a label that needs the whole image."""
+    labels = np.zeros(SHAPE, np.uint8)
+    for value, (y, x) in enumerate([(0, 0), (40, 60), (44, 90), (100, 140), (70, 20)], start=1):
+        labels[y : y + 5, x : x + 7] = value
+    labels[110:, 5:120] = labels[:8, 20:140] = 200
+    explainer = sgc.Explainer(both.network, IMAGE, once=once)
+    found = explainer.explain_each(labels, "predicted", "all")
+    assert list(found) == [1, 2, 3, 4, 5, 200]
+    for value, explanation in found.items():
+        mask = labels == value
+        whole = on_the_whole(lambda m=mask: both.whole.explain(m, "predicted", "all"))
+        assert_same(explanation, whole)
+        np.testing.assert_array_equal(explanation.region, mask)
+        assert explanation.target == whole.explanation.target
+
+
+def test_crops_of_one_shape_run_as_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of("own")
+    sizes: list[int] = []
+    run = sgc.Network.run
+
+    def spy(self: sgc.Network, tensor: torch.Tensor, *args: object) -> torch.Tensor:
+        sizes.append(len(tensor))
+        return run(self, tensor, *args)
+
+    explainer = sgc.Explainer(network, IMAGE)
+    explainer.explain(sgc.pixel(0, 0), 1, "levels")
+    labels = np.zeros(SHAPE, int)
+    labels[50, 50], labels[60, 90], labels[70, 100] = 1, 2, 3
+    monkeypatch.setattr(sgc.Network, "run", spy)
+    seen: list[tuple[int, int]] = []
+    explainer.explain_each(labels, 1, "levels", progress=lambda *step: seen.append(step[:2]))
+    assert sizes == [3]
+    assert seen == [(step, 15) for step in range(1, 16)]
+    explainer.memory = 4000 * passes.bytes_per_pixel(network)  # for one crop of 48² and a bit
+    explainer.explain_each(labels, 1, "levels")
+    assert sizes[-3:] == [1, 1, 1]
+
+
+def test_whole_image_questions_share_the_pass_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of("aligned corners")
+    labels = np.zeros(SHAPE, int)
+    labels[50, 50], labels[60, 90] = 1, 2
+    alone = {value: sgc.explain(network, IMAGE, labels == value, target=1) for value in (1, 2)}
+    runs: list[int] = []
+    run = sgc.Network.run
+
+    def spy(self: sgc.Network, *args: object) -> torch.Tensor:
+        runs.append(1)
+        return run(self, *args)
+
+    monkeypatch.setattr(sgc.Network, "run", spy)
+    found = sgc.Explainer(network, IMAGE).explain_each(labels, 1)
+    assert len(runs) == 1
+    for value, explanation in found.items():
+        for name, heatmap in explanation.items():
+            np.testing.assert_allclose(heatmap.signed, alone[value][name].signed, rtol=1e-5)
+
+
+def test_no_label_is_no_explanation() -> None:
+    assert sgc.Explainer(network_of("own"), IMAGE).explain_each(np.zeros(SHAPE, int)) == {}
+
+
 def test_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sums behind the weights agree to 1e-10 of what was summed."""
     network = network_of("own")
     network.module.double()
     sums: list[tuple[np.ndarray, np.ndarray]] = []
-    answer = LayerWeights.answer
 
-    def spy(self: LayerWeights, maps: torch.Tensor) -> object:
-        sums.append((self._sum.numpy(), self._size.numpy()))
-        return answer(self, maps)
+    def spy(weights: Sequence[LayerWeights], maps: torch.Tensor) -> object:
+        sums.extend((one._sum.numpy(), one._size.numpy()) for one in weights)
+        return answers(weights, maps)
 
-    monkeypatch.setattr(LayerWeights, "answer", spy)
+    monkeypatch.setattr(passes, "answers", spy)
     mask = np.zeros(SHAPE, bool)
     mask[0:9, 100:120] = mask[100, 3] = True
     found = sgc.explain(network, IMAGE, mask, target=1, layers="levels")

@@ -174,7 +174,11 @@ class Capture(Taps):
             )
 
     def backward(
-        self, score: torch.Tensor, on_gradient: OnGradient, cancel: Callable[[], bool] | None
+        self,
+        score: torch.Tensor,
+        on_gradient: OnGradient,
+        cancel: Callable[[], bool] | None,
+        again: bool = False,
     ) -> None:
         """Visit every kept map's gradient once, from the logits up.
 
@@ -187,6 +191,8 @@ class Capture(Taps):
             layer that the score does not depend on gets no call.
         cancel
             Asked at every gradient.
+        again
+            Whether there will be a call with another score of the same logits.
 
         Raises
         ------
@@ -211,7 +217,9 @@ class Capture(Taps):
         with hooks:
             if not score.requires_grad:
                 return
-            gradients = torch.autograd.grad(score, self._roots, allow_unused=True)
+            gradients = torch.autograd.grad(
+                score, self._roots, allow_unused=True, retain_graph=again
+            )
         by_id = dict(zip(map(id, self._roots), gradients, strict=True))
         for name, tensor in reversed(self.maps.items()):
             gradient = by_id.get(id(tensor))

@@ -84,15 +84,29 @@ class CropPlanner:
         region
             M on the whole output.
         """
-        blocks = _Blocks.of(region, [axis.outputs for axis in self._axes])
+        return [self.crop(region.part(box)) for box in self.boxes(self.blocks(region))]
+
+    def blocks(self, region: OutputRegion) -> "Blocks":
+        """Which blocks of outputs have pixels of M."""
+        return Blocks.of(region, [axis.outputs for axis in self._axes])
+
+    def boxes(self, blocks: "Blocks") -> list[Box]:
+        """Boxes of outputs, each for a crop, that together have all blocks of M.
+
+        Parameters
+        ----------
+        blocks
+            Of whole outputs.
+        """
         _, boxes = self._cheapest(blocks, blocks.shrink(blocks.everything))
-        return [self._crop(region.part(blocks.outputs(box))) for box in boxes]
+        return [blocks.outputs(box) for box in boxes]
 
     def cost(self, crops: Sequence[Crop]) -> int:
         """What runs cost, in pixels."""
         return sum(crop.pixels + self._overhead for crop in crops)
 
-    def _crop(self, region: OutputRegion) -> Crop:
+    def crop(self, region: OutputRegion) -> Crop:
+        """The crop that asks about a part of M."""
         region = region.trimmed()
         window = self._window(region.box)
         start = tuple(
@@ -112,15 +126,10 @@ class CropPlanner:
             self._axes, self._rules, self._shape, outputs, strict=True
         ):
             start, stop = reach.inputs(box.start, box.stop)
-            start, stop = max(0, start), min(size, stop)
-            length = rule.at_least(stop - start)
-            if start + length > size:  # grow towards the beginning instead, by whole blocks
-                start = max(0, (size - length) // reach.stride * reach.stride)
-                length = size - start
-            window.append(slice(start, start + length))
+            window.append(window_around(start, stop, rule, size, reach.stride))
         return tuple(window)
 
-    def _cheapest(self, blocks: "_Blocks", box: Box) -> tuple[int, list[Box]]:
+    def _cheapest(self, blocks: "Blocks", box: Box) -> tuple[int, list[Box]]:
         """Cost of asking about what M has in a box of blocks, and the boxes to ask about."""
         pixels = math.prod(s.stop - s.start for s in self._window(blocks.outputs(box)))
         too_large = pixels > self._most
@@ -133,8 +142,30 @@ class CropPlanner:
         return divided if too_large or divided[0] < whole[0] else whole
 
 
+def window_around(start: int, stop: int, rule: AxisRule, size: int, stride: int) -> slice:
+    """Part of one axis of an input that has some of its pixels, of a length that runs.
+
+    Parameters
+    ----------
+    start, stop
+        The pixels wanted, in whole strides; some may not exist.
+    rule
+        Which lengths run.
+    size
+        Length of the axis.
+    stride
+        Distance between places where a part may begin.
+    """
+    start, stop = max(0, start), min(size, stop)
+    length = rule.at_least(stop - start)
+    if start + length > size:  # grow towards the beginning instead
+        start = max(0, (size - length) // stride * stride)
+        length = size - start
+    return slice(start, start + length)
+
+
 @dataclass(frozen=True, eq=False)
-class _Blocks:
+class Blocks:
     """Which blocks of outputs have pixels of M.
 
     Attributes
@@ -155,7 +186,7 @@ class _Blocks:
     around: Box
 
     @classmethod
-    def of(cls, region: OutputRegion, sizes: Sequence[int]) -> "_Blocks":
+    def of(cls, region: OutputRegion, sizes: Sequence[int]) -> "Blocks":
         """Blocks of a region."""
         inside = region.weights != 0
         origin = tuple(first // size for first, size in zip(region.first, sizes, strict=True))

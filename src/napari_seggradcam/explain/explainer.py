@@ -1,41 +1,26 @@
 """Asking questions: one image, one network, any number of regions."""
 
-import platform
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import OptionError, RegionError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.normalisation import normalisation_to_dict
 from ..networks.running import as_found, stop_if
 from . import scores, seg_grad_cam
 from .activations import Activations, default_budget
 from .explanation import Explanation, Heatmap
-from .passes import Cancel, Found, Passes, Progress
-from .regions import Region, as_region
+from .passes import Asked, Cancel, Found, Passes, Progress
+from .placing import placement_of
+from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
+from .regions import Box, Footprint, Region, as_region, each_label
+from .scores import on_output
 from .seg_grad_cam import LayerAnswer
-
-METHODS = (seg_grad_cam.NAME,)
-SCORES = (scores.NAME,)
-TRUNCATIONS = (None,)
-
-
-@dataclass(frozen=True)
-class _Question:
-    """What is asked, in the form that the computation takes."""
-
-    region: Region
-    target: int | str
-    layers: tuple[NetworkLayer, ...]
 
 
 class Explainer:
@@ -82,6 +67,8 @@ class Explainer:
         self.image = np.asarray(image)
         self.axes = axes
         self._prepared = network.prepare(image, axes)
+        padded = self._prepared.tensor.shape[2:]
+        self._grid = network.output_grid(padded, self._prepared.before)
         budget = default_budget(network.device) if memory is None else memory
         self._activations = Activations(network, self._prepared, budget, once)
         self._on_image: tuple[torch.Tensor, NDArray[np.float32]] | None = None
@@ -112,7 +99,12 @@ class Explainer:
             self._activations.refresh()
             logits = self._activations.logits
             if self._on_image is None or self._on_image[0] is not logits:
-                self._on_image = logits, self.network.on_image(logits, self._prepared)
+                self._on_image = (
+                    logits,
+                    self.network.on_image(
+                        logits, self._grid, tuple(slice(0, n) for n in self.image_shape)
+                    ),
+                )
             return self._on_image[1]
 
     @property
@@ -169,17 +161,9 @@ class Explainer:
         Cancelled
             If ``cancel`` said so; nothing has changed then.
         """
-        _check_option("method", method, METHODS)
-        _check_option("score", score, SCORES)
-        _check_option("truncate", truncate, TRUNCATIONS)
-        if target != "predicted":
-            target = self.network.class_index(target)
-        question = _Question(as_region(region), target, self.network.select_layers(layers))
+        question = self._question(region, target, layers, method, score, truncate)
         stop_if(cancel)
-        started = time.perf_counter()
-        answer = self._answer(question, progress or _silent, cancel)
-        answer.record["seconds"] = round(time.perf_counter() - started, 3)
-        return answer
+        return self._answer([question], progress or _silent, cancel)[0]
 
     def explain_each(
         self,
@@ -187,156 +171,127 @@ class Explainer:
         target: int | str = "predicted",
         layers: str | Iterable[str] = "bottleneck",
         *,
+        method: str = seg_grad_cam.NAME,
+        score: str = scores.NAME,
+        truncate: None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
-        **options: Any,
     ) -> dict[int, Explanation]:
         """Explain every label value but 0 on its own.
+
+        What the network computes on the image is read once for all of them, and what labels of
+        similar size can see runs together.
 
         Parameters
         ----------
         labels
             Whole numbers on the image grid.
-        target, layers, cancel
+        target, layers, method, score, truncate, progress, cancel
             As for `explain`.
-        progress
-            Called with labels done, labels in all and the label.
-        **options
-            Further options of `explain`.
 
         Returns
         -------
         dict of int to Explanation
-            In order of the label values.
+            In order of the label values; empty if there is none but 0.
+
+        Raises
+        ------
+        RegionError
+            If the labels do not fit the image.
+        TargetError, LayerError, OptionError, NetworkError, Cancelled
+            As for `explain`.
         """
-        array = np.asarray(labels)
-        values = [int(value) for value in np.unique(array) if value != 0]
-        explanations = {}
-        for number, value in enumerate(values):
-            if progress is not None:
-                progress(number, len(values), f"label {value}")
-            explanations[value] = self.explain(
-                array == value, target, layers, cancel=cancel, **options
-            )
-        return explanations
+        regions = each_label(labels)
+        questions = [
+            self._question(region, target, layers, method, score, truncate)
+            for region in regions.values()
+        ]
+        stop_if(cancel)
+        if not questions:
+            return {}
+        answers = self._answer(questions, progress or _silent, cancel)
+        return dict(zip(regions, answers, strict=True))
+
+    def _question(
+        self,
+        region: Region | ArrayLike,
+        target: int | str,
+        layers: str | Iterable[str],
+        method: str,
+        score: str,
+        truncate: None,
+    ) -> Question:
+        check_options(method, score, truncate)
+        if target != "predicted":
+            target = self.network.class_index(target)
+        return Question(as_region(region), target, self.network.select_layers(layers))
 
     def _answer(
-        self, question: _Question, progress: Progress, cancel: Cancel | None
-    ) -> Explanation:
+        self, questions: Sequence[Question], progress: Progress, cancel: Cancel | None
+    ) -> list[Explanation]:
+        """Answers to questions about the same network layers."""
+        started = time.perf_counter()
         with self.network.lock, as_found(self.network.module), torch.enable_grad():
             self._activations.refresh()
-            mask = self._mask(question.region)
-
-            def target() -> int:
-                return self._class(question.target, mask)
-
+            regions = [
+                Footprint.of(question.region, self.image_shape, self._predicted)
+                for question in questions
+            ]
+            asked = [
+                Asked(
+                    on_output(region, self._grid),
+                    partial(self._class, question.target, region),
+                    question.target == "predicted",
+                )
+                for question, region in zip(questions, regions, strict=True)
+            ]
             passes = Passes(self.network, self._prepared, self._activations)
-            predicted = question.target == "predicted"
-            found = passes.ask(mask, target, predicted, question.layers, progress, cancel)
-        heatmaps = {
-            layer.name: self._place(layer, found.answers[layer.name]) for layer in question.layers
-        }
-        class_name = self.network.classes[found.target]
-        record = self._record(question, mask, found)
-        return Explanation(
-            heatmaps, mask, self.image, found.target, class_name, found.score, record
-        )
+            found = passes.ask(asked, questions[0].layers, progress, cancel)
+        answers = [self._explanation(*both) for both in zip(questions, regions, found, strict=True)]
+        seconds = round(time.perf_counter() - started, 3)
+        for answer in answers:
+            answer.record["seconds"] = seconds
+        return answers
 
-    def _mask(self, region: Region) -> NDArray[np.bool_]:
-        """M on the image; it may depend on the prediction."""
-        mask = region.mask(self.image_shape, lambda: self.prediction)
-        if not mask.any():
-            raise RegionError(
-                f"The region ({region.describe()}) has no pixel on the image; expected at "
-                "least one. Draw or choose a region."
-            )
-        return mask
+    def _predicted(self, window: Box) -> NDArray[np.intp]:
+        return self.prediction[window]
 
-    def _class(self, target: int | str, mask: NDArray[np.bool_]) -> int:
+    def _class(self, target: int | str, region: Footprint) -> int:
         """Class c as an index; it may depend on the prediction."""
         if target == "predicted":
-            return int(np.bincount(self.prediction[mask]).argmax())
+            return int(np.bincount(self.prediction[region.box][region.inside]).argmax())
         return self.network.class_index(target)
 
-    def _place(self, layer: NetworkLayer, answer: LayerAnswer) -> Heatmap:
-        """Cut the padding off a map and say where on the image the rest lies."""
-        keep, translate = [], []
-        geometry = zip(
-            layer.offset, layer.stride, self._prepared.before, self.image_shape, strict=True
+    def _explanation(self, question: Question, region: Footprint, found: Found) -> Explanation:
+        heatmaps = {
+            layer.name: self._heatmap(layer, found.answers[layer.name]) for layer in question.layers
+        }
+        prepared = self._prepared
+        image = ImageFacts(
+            self.image.shape, self.image.dtype, self.axes, prepared.before, prepared.after
         )
-        for axis, (offset, stride, before, size) in enumerate(geometry):
-            first = offset - before
-            # Positions whose cell of one stride overlaps the image.
-            low = max(0, int(np.floor((-0.5 - first) / stride + 0.5)))
-            high = int(np.ceil((size - 0.5 - first) / stride + 0.5))
-            keep.append(slice(low, min(high, answer.signed.shape[axis])))
-            translate.append(first + low * stride)
-        signed, empty = np.ascontiguousarray(answer.signed[tuple(keep)]), answer.empty
+        answer = AnswerFacts(
+            region.pixels, found.region.how, found.target, found.score, found.computed
+        )
+        return Explanation(
+            heatmaps,
+            region.mask(self.image_shape),
+            self.image,
+            found.target,
+            self.network.classes[found.target],
+            found.score,
+            record_of(self.network, image, question, answer),
+        )
+
+    def _heatmap(self, layer: NetworkLayer, answer: LayerAnswer) -> Heatmap:
+        """A map without the padding, and where on the image it lies."""
+        place = placement_of(layer, answer.signed.shape, self._prepared.before, self.image_shape)
+        signed, empty = np.ascontiguousarray(answer.signed[place.keep]), answer.empty
         if empty is None and not (signed > 0).any():
             empty = seg_grad_cam.NO_POSITIVE_EVIDENCE
         return Heatmap(
-            layer,
-            signed,
-            answer.weights,
-            layer.stride,
-            tuple(translate),
-            self.image_shape,
-            empty,
+            layer, signed, answer.weights, place.scale, place.translate, self.image_shape, empty
         )
-
-    def _record(
-        self,
-        question: _Question,
-        mask: NDArray[np.bool_],
-        found: Found,
-    ) -> dict[str, Any]:
-        network, prepared = self.network, self._prepared
-        return {
-            "question": {
-                "region": question.region.describe(),
-                "region_pixels": int(np.count_nonzero(mask)),
-                "region_on_output": found.region.how,
-                "target": found.target,
-                "class": network.classes[found.target],
-                "target_given": question.target,
-                "layers": [layer.name for layer in question.layers],
-                "method": METHODS[0],
-                "score": SCORES[0],
-                "reduce": "sum",
-                "truncate": None,
-            },
-            "network": {
-                "name": network.name,
-                "architecture": network.architecture,
-                "parameters": network.parameters,
-                "path": None if network.path is None else str(network.path),
-                "sha256": network.sha256,
-                "axes": network.axes,
-                "channels": network.channels,
-                "classes": list(network.classes),
-                "normalisation": normalisation_to_dict(network.normalisation),
-                "left_out_activation": network.activation,
-            },
-            "image": {
-                "shape": list(self.image.shape),
-                "dtype": str(self.image.dtype),
-                "axes": self.axes,
-                "padding_before": list(prepared.before),
-                "padding_after": list(prepared.after),
-                "padding": "reflect",
-            },
-            "score": found.score,
-            "computed": {
-                "on": found.where,
-                "seconds_to_weights": round(found.seconds[0], 4),
-                "seconds_to_maps": round(found.seconds[1], 4),
-                "device": str(network.device),
-                "dtype": str(network.dtype).removeprefix("torch."),
-                "napari-seggradcam": _own_version(),
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-            },
-        }
 
 
 def explain(
@@ -368,16 +323,6 @@ def explain(
     """
     explainer = Explainer(network, image, axes, once=True)
     return explainer.explain(region, target, layers, **options)
-
-
-@cache
-def _own_version() -> str:
-    return version("napari-seggradcam")
-
-
-def _check_option(option: str, value: object, known: Sequence[object]) -> None:
-    if value not in known:
-        raise OptionError(f"The {option} is {value!r}; known are {', '.join(map(repr, known))}.")
 
 
 def _silent(done: int, total: int, what: str) -> None:

@@ -1,20 +1,23 @@
-"""How a question is computed: which passes run, and over what part of the image.
+"""How questions are computed: which passes run, and over what part of the image.
 
 Weights need the gradient of the score, which is zero beyond the reach of M: for a network that
 sees locally, passes forward and backward over crops around M give it exactly. Maps need the
 feature maps of the whole image, which are the same for every question and kept. Where crops would
-cost more than the whole image, or can't stand for it, one forward and one backward pass over
-the whole image give both.
+cost more than the whole image, or can't stand for it, one pass forward and one backward over the
+whole image give both.
+
+Several questions share what they can: crops of one shape run as a batch, one pass forward over the
+whole image is enough for all, and every feature map is read once.
 """
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
@@ -25,12 +28,14 @@ from .capture import Capture, Convolve
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
 from .reach import mark_not_local, reach_of, same_logits
-from .scores import OutputRegion, on_output, score
-from .seg_grad_cam import LayerAnswer, LayerWeights
+from .scores import OutputRegion, score
+from .seg_grad_cam import LayerAnswer, LayerWeights, answers, sums
 
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
 
+# Pixels that run at once: a larger batch is no faster on processors.
+_BATCH = 2**18
 # A pass backward to feature maps costs about as much as the pass forward.
 _BACKWARD = 1.0
 
@@ -41,8 +46,27 @@ _SIZE_MATTERS = (
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One question, as far as the passes need to know it.
+
+    Attributes
+    ----------
+    region
+        M on the output.
+    target
+        Gives the class c.
+    needs_prediction
+        Whether the logits have to be there for that.
+    """
+
+    region: OutputRegion
+    target: Callable[[], int]
+    needs_prediction: bool
+
+
+@dataclass(frozen=True)
 class Found:
-    """What the passes gave.
+    """What the passes gave for one question.
 
     Attributes
     ----------
@@ -54,18 +78,16 @@ class Found:
         S on the whole image.
     region
         M on the output.
-    where
-        What ran, in words.
-    seconds
-        Until all weights were there, and until all maps were.
+    computed
+        What ran, in words, and seconds until all weights and until all maps were there, for the
+        questions that were computed together.
     """
 
     answers: dict[str, LayerAnswer]
     target: int
     score: float
     region: OutputRegion
-    where: str
-    seconds: tuple[float, float]
+    computed: dict[str, Any]
 
 
 class Passes:
@@ -88,141 +110,150 @@ class Passes:
 
     def ask(
         self,
-        mask: NDArray[np.bool_],
-        target: Callable[[], int],
-        needs_prediction: bool,
+        asked: Sequence[Asked],
         layers: Sequence[NetworkLayer],
         progress: Progress,
         cancel: Cancel | None,
-    ) -> Found:
-        """Weights and maps of network layers for a region.
+    ) -> list[Found]:
+        """Weights and maps of network layers, for every question.
 
         Parameters
         ----------
-        mask
-            M on the image grid.
-        target
-            Gives the class.
-        needs_prediction
-            Whether the logits have to be there for that.
+        asked
+            The questions.
         layers
-            Network layers that are asked about.
+            Network layers that all of them are about.
         progress, cancel
             As for `Explainer.explain`.
         """
-        grid = self._network.output_grid(self._prepared)
-        region = on_output(mask, grid)
-        question = _Question(region, target, needs_prediction, tuple(layers), progress, cancel)
-        crops, why_whole = self._plan(question)
-        if crops:
-            try:
-                return self._on_crops(question, crops)
-            except SizeMatters:
-                mark_not_local(self._network, _SIZE_MATTERS)
-                why_whole = _SIZE_MATTERS
-        return self._on_whole(question, why_whole)
+        jobs, why_whole = self._plan(asked, layers)
+        run = _Run(tuple(layers), progress, cancel)
+        is_kept = self._activations.are_kept(layers) or self._reads_once(jobs)
+        forward = any(not job.crops for job in jobs) or not is_kept
+        run.expect(int(forward) + sum(len(job.crops) or 1 for job in jobs))
+        found = self._on_whole([job for job in jobs if not job.crops], run, why_whole)
+        on_crops = [job for job in jobs if job.crops]
+        try:
+            found |= self._on_crops(on_crops, run)
+        except SizeMatters:
+            mark_not_local(self._network, _SIZE_MATTERS)
+            found |= self._on_whole(on_crops, run, _SIZE_MATTERS)
+        return [found[number] for number in range(len(asked))]
 
-    def _plan(self, question: "_Question") -> tuple[list[Crop], str]:
-        """Crops to run, or none and why."""
+    def _plan(
+        self, asked: Sequence[Asked], layers: Sequence[NetworkLayer]
+    ) -> "tuple[list[_Job], str]":
+        """Crops to run for every question, or none and why."""
         reach = reach_of(self._network)
         if reach.axes is None:
-            return [], reach.why_not
-        shape = self._prepared.tensor.shape[2:]
-        most = self._activations.budget // self._bytes_per_pixel()
-        planner = CropPlanner(reach.axes, self._network.rules, shape, most)
-        crops, whole = planner.plan(question.region), math.prod(shape)
-        forward = 0 if self._activations.are_kept(question.layers) else whole
-        cost = forward + (1 + _BACKWARD) * planner.cost(crops)
-        if whole <= most and (1 + _BACKWARD) * whole <= cost:
-            return [], "Most of the image matters to the region."
-        return crops, ""
+            return [_Job(number, one, []) for number, one in enumerate(asked)], reach.why_not
+        planner = CropPlanner(reach.axes, self._network.rules, self._shape, self._most)
+        whole = math.prod(self._shape)
+        # One pass forward is there for all questions.
+        forward = 0 if self._activations.are_kept(layers) else whole / len(asked)
+        jobs = []
+        for number, one in enumerate(asked):
+            crops = planner.plan(one.region)
+            cost = forward + (1 + _BACKWARD) * planner.cost(crops)
+            is_dear = whole <= self._most and (1 + _BACKWARD) * whole <= cost
+            jobs.append(_Job(number, one, [] if is_dear else crops))
+        return jobs, "Most of the image matters to the region."
 
-    def _bytes_per_pixel(self) -> int:
-        """What autograd keeps of a pass, per input pixel: about all feature maps."""
-        values = sum(layer.channels / math.prod(layer.stride) for layer in self._network.layers)
-        return max(1, round(4 * values))
+    def _reads_once(self, jobs: "Sequence[_Job]") -> bool:
+        """Whether maps are read when the weights are there, in one run, and nothing is kept."""
+        kept = self._activations
+        needs_prediction = any(job.asked.needs_prediction for job in jobs)
+        return kept.once and not kept.has_logits and not needs_prediction
 
-    def _on_crops(self, question: "_Question", crops: Sequence[Crop]) -> Found:
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """Spatial shape of the padded input."""
+        return tuple(self._prepared.tensor.shape[2:])
+
+    @property
+    def _most(self) -> int:
+        """Pixels that may run at once with a graph for the gradient."""
+        return self._activations.budget // bytes_per_pixel(self._network)
+
+    def _on_crops(self, jobs: "Sequence[_Job]", run: "_Run") -> dict[int, Found]:
+        if not jobs:
+            return {}
         started = time.perf_counter()
-        kept, names = self._activations, [layer.name for layer in question.layers]
-        forward = 0 if kept.are_kept(question.layers) else len(names)
-        steps = _Steps(question.progress, forward + len(crops) * len(names))
-        # Where nothing is kept, maps are read when the weights are there, in one run.
-        if not kept.once or kept.has_logits or question.needs_prediction:
-            kept.prepare(question.layers, steps.step, question.cancel)
-        target = question.target()
-        weights = {name: LayerWeights() for name in names}
-
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
-            weights[name].add(gradient)
-            steps.step(name)
-
-        logits = [self._run_crop(crop, question, target, on_gradient) for crop in crops]
+        kept = self._activations
+        if not self._reads_once(jobs):
+            kept.prepare(run.layers, run.step, run.cancel)
+        for job in jobs:
+            job.decide(run.layers)
+        logits: list[tuple[Crop, torch.Tensor]] = []
+        for batch in _batches(jobs, self._most):
+            logits += self._run_batch(batch, run)
         weighted = time.perf_counter()
-        answers: dict[str, LayerAnswer] = {}
 
-        def on_maps(name: str, maps: torch.Tensor) -> None:
-            answers[name] = weights[name].answer(maps)
-
-        kept.visit(question.layers, on_maps, question.cancel)
-        for crop, theirs in zip(crops, logits, strict=True):
+        kept.visit(run.layers, partial(_answer, jobs), run.cancel)
+        for crop, theirs in logits:
             if not same_logits(theirs, kept.logits[:, :, *crop.outputs], kept.largest_logit):
                 raise SizeMatters
-        pixels = sum(crop.pixels for crop in crops) / self._prepared.tensor[0, 0].numel()
-        count = "1 crop" if len(crops) == 1 else f"{len(crops)} crops"
-        return Found(
-            answers,
-            target,
-            float(score(kept.logits, target, question.region)),
-            question.region,
-            f"{count}, {pixels:.1%} of the image",
-            (weighted - started, time.perf_counter() - started),
+        seconds = (weighted - started, time.perf_counter() - started)
+        whole = math.prod(self._shape)
+        return {job.number: job.found(kept.logits, job.words(whole), seconds) for job in jobs}
+
+    def _run_batch(
+        self, batch: "Sequence[tuple[_Job, Crop]]", run: "_Run"
+    ) -> list[tuple[Crop, torch.Tensor]]:
+        """Add to weights what crops of one shape give; returns every crop's logits on its M."""
+        capture = Capture(self._network.module, run.layers, lambda name: None)
+        whole = self._activations.input
+        windows = [crop.window for _, crop in batch]
+        tensor = channels_last(torch.cat([whole[:, :, *window] for window in windows]))
+        convolve = CutConvolutions(
+            self._activations.convolutions,
+            whole.shape[2:],
+            windows,
+            [crop.centre for _, crop in batch],
         )
-
-    def _run_crop(
-        self,
-        crop: Crop,
-        question: "_Question",
-        target: int,
-        on_gradient: Callable[[str, torch.Tensor, torch.Tensor], None],
-    ) -> torch.Tensor:
-        """Visit the gradients of a part of M; returns the logits of the box around it."""
-        capture = Capture(self._network.module, question.layers, lambda name: None)
-        tensor = channels_last(self._activations.input[:, :, *crop.window])
-        shape = self._activations.input.shape[2:]
-        kept = self._activations.convolutions
-        convolve = CutConvolutions(kept, shape, [crop.window], [crop.centre])
-        logits = self._forward(capture, tensor, question.cancel, convolve)
-        capture.backward(score(logits, target, crop.region), on_gradient, question.cancel)
-        return logits.detach()[:, :, *crop.region.box].clone()
-
-    def _on_whole(self, question: "_Question", why: str) -> Found:
-        started = time.perf_counter()
-        names = [layer.name for layer in question.layers]
-        steps = _Steps(question.progress, 2 * len(names))
-        capture = Capture(self._network.module, question.layers, steps.step)
-        logits = self._forward(capture, self._activations.input, question.cancel)
-        maps = {name: tensor.detach() for name, tensor in capture.maps.items()}
-        self._activations.keep(logits.detach(), {} if self._activations.once else maps)
-        target = question.target()
-        weights = {name: LayerWeights() for name in names}
+        logits = self._forward(capture, tensor, run.cancel, convolve)
 
         def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
-            weights[name].add(gradient)
-            steps.step(name)
+            totals, sizes = sums(gradient)
+            for (job, _), total, size in zip(batch, totals, sizes, strict=True):
+                job.weights[name].add_sums(total, size)
+                run.step(name)
 
-        total = score(logits, target, question.region)
-        capture.backward(total, on_gradient, question.cancel)
+        parts = [
+            score(logits[item : item + 1], job.target, crop.region)
+            for item, (job, crop) in enumerate(batch)
+        ]
+        capture.backward(torch.stack(parts).sum(), on_gradient, run.cancel)
+        return [
+            (crop, logits.detach()[item : item + 1, :, *crop.region.box].clone())
+            for item, (_, crop) in enumerate(batch)
+        ]
+
+    def _on_whole(self, jobs: "Sequence[_Job]", run: "_Run", why: str) -> dict[int, Found]:
+        if not jobs:
+            return {}
+        started = time.perf_counter()
+        capture = Capture(self._network.module, run.layers, run.step)
+        logits = self._forward(capture, self._activations.input, run.cancel)
+        maps = {name: tensor.detach() for name, tensor in capture.maps.items()}
+        self._activations.keep(logits.detach(), {} if self._activations.once else maps)
+        for job in jobs:
+            job.decide(run.layers)
+
+            def on_gradient(
+                name: str, maps: torch.Tensor, gradient: torch.Tensor, job: _Job = job
+            ) -> None:
+                job.weights[name].add(gradient)
+                run.step(name)
+
+            total = score(logits, job.target, job.asked.region)
+            capture.backward(total, on_gradient, run.cancel, again=job is not jobs[-1])
         weighted = time.perf_counter()
-        answers = {name: weights[name].answer(maps[name]) for name in names}
-        return Found(
-            answers,
-            target,
-            float(total.detach()),
-            question.region,
-            f"the whole image. {why}",
-            (weighted - started, time.perf_counter() - started),
-        )
+        for layer in run.layers:
+            _answer(jobs, layer.name, maps[layer.name])
+        seconds = (weighted - started, time.perf_counter() - started)
+        where = f"the whole image. {why}"
+        return {job.number: job.found(logits.detach(), where, seconds) for job in jobs}
 
     def _forward(
         self,
@@ -239,33 +270,92 @@ class Passes:
         return logits
 
 
-@dataclass(frozen=True)
-class _Question:
-    region: OutputRegion
-    target: Callable[[], int]
-    needs_prediction: bool
-    layers: tuple[NetworkLayer, ...]
-    progress: Progress
-    cancel: Cancel | None
+def bytes_per_pixel(network: Network) -> int:
+    """What autograd keeps of a pass, per input pixel: about all feature maps."""
+    values = sum(layer.channels / math.prod(layer.stride) for layer in network.layers)
+    return max(1, round(4 * values))
 
 
-class _Steps:
-    """Counts steps for whoever watches.
+@dataclass
+class _Job:
+    """A question on its way to the answer."""
+
+    number: int
+    asked: Asked
+    crops: list[Crop]
+    target: int = -1
+    weights: dict[str, LayerWeights] = field(default_factory=dict)
+    answers: dict[str, LayerAnswer] = field(default_factory=dict)
+
+    def decide(self, layers: Sequence[NetworkLayer]) -> None:
+        """Know the class, and begin with no weights."""
+        self.target = self.asked.target()
+        self.weights = {layer.name: LayerWeights() for layer in layers}
+
+    def words(self, whole: int) -> str:
+        """Which crops ran, of an image of so many pixels."""
+        pixels = sum(crop.pixels for crop in self.crops) / whole
+        count = "1 crop" if len(self.crops) == 1 else f"{len(self.crops)} crops"
+        return f"{count}, {pixels:.1%} of the image"
+
+    def found(self, logits: torch.Tensor, where: str, seconds: tuple[float, float]) -> Found:
+        """The answer, with the whole image's logits for the score."""
+        computed = {
+            "on": where,
+            "seconds_to_weights": round(seconds[0], 4),
+            "seconds_to_maps": round(seconds[1], 4),
+        }
+        region = self.asked.region
+        total = float(score(logits, self.target, region))
+        return Found(self.answers, self.target, total, region, computed)
+
+
+def _answer(jobs: Sequence[_Job], name: str, maps: torch.Tensor) -> None:
+    """Answer every question about a network layer, whose feature maps are there."""
+    found = answers([job.weights[name] for job in jobs], maps)
+    for job, answer in zip(jobs, found, strict=True):
+        job.answers[name] = answer
+
+
+class _Run:
+    """What all passes of a call have in common, and how far they are.
 
     Parameters
     ----------
+    layers
+        The network layers.
     progress
         Called with steps done, steps in all and a name.
-    total
-        Steps in all.
+    cancel
+        Asked on the way.
     """
 
-    def __init__(self, progress: Progress, total: int):
+    def __init__(self, layers: Sequence[NetworkLayer], progress: Progress, cancel: Cancel | None):
+        self.layers = layers
+        self.cancel = cancel
         self._progress = progress
-        self._total = total
+        self._total = 0
         self._done = 0
+
+    def expect(self, passes: int) -> None:
+        """There will be so many passes over all network layers."""
+        self._total = passes * len(self.layers)
 
     def step(self, name: str) -> None:
         """One more is done."""
         self._done += 1
+        self._total = max(self._total, self._done)
         self._progress(self._done, self._total, name)
+
+
+def _batches(jobs: Sequence[_Job], most: int) -> Iterator[list[tuple[_Job, Crop]]]:
+    """Crops of one shape together, as many as may run at once."""
+    by_shape: dict[tuple[int, ...], list[tuple[_Job, Crop]]] = {}
+    for job in jobs:
+        for crop in job.crops:
+            shape = tuple(side.stop - side.start for side in crop.window)
+            by_shape.setdefault(shape, []).append((job, crop))
+    for shape, crops in by_shape.items():
+        count = max(1, min(most, _BATCH) // math.prod(shape))
+        for first in range(0, len(crops), count):
+            yield crops[first : first + count]

@@ -13,11 +13,13 @@ crop is compared with the whole, too.
 
 import math
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import torch
 
+from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import FunctionCalls, as_found
 from .capture import Reading
@@ -28,11 +30,12 @@ TOLERANCE = 1e-5
 # Lengths of the strips that are tried, until one is longer than the reach to both sides.
 _LENGTHS = {2: (512, 2048), 3: (128, 512)}
 _WIDTH = {2: 32, 3: 16}
+_LOGITS = "logits"
 
 
 @dataclass(frozen=True)
 class AxisReach:
-    """Which outputs see which inputs along one spatial axis.
+    """Which outputs, or positions of a network layer, see which inputs along one spatial axis.
 
     Attributes
     ----------
@@ -77,13 +80,16 @@ class Reach:
     Attributes
     ----------
     axes
-        Per spatial axis; None if the network does not see locally.
+        Of the logits, per spatial axis; None if the network does not see locally.
     why_not
         Why crops can't stand for the whole image, in words; empty if they can.
+    layers
+        Of the positions of every network layer, per spatial axis.
     """
 
     axes: tuple[AxisReach, ...] | None
     why_not: str = ""
+    layers: Mapping[str, tuple[AxisReach, ...]] = field(default_factory=dict)
 
 
 _known: WeakKeyDictionary[Network, Reach] = WeakKeyDictionary()
@@ -100,6 +106,34 @@ def reach_of(network: Network) -> Reach:
         return _known[network]
 
 
+def layer_shapes(
+    network: Network, layers: Sequence[NetworkLayer], shape: Sequence[int]
+) -> dict[str, tuple[int, ...]]:
+    """Spatial shapes of network layers on a padded input, found on thin strips of its lengths.
+
+    Parameters
+    ----------
+    network
+        A network that sees locally.
+    layers
+        The network layers.
+    shape
+        Spatial shape of the padded input.
+    """
+    lengths: dict[str, list[int]] = {layer.name: [] for layer in layers}
+    with network.lock, as_found(network.module), torch.no_grad():
+        for axis, length in enumerate(shape):
+
+            def on_map(name: str, maps: torch.Tensor, axis: int = axis) -> None:
+                lengths[name].append(maps.shape[2 + axis])
+
+            taps = Reading(network.module, layers, on_map)
+            with taps:
+                calls = taps.calls(network.ndim, network.bypass)
+                _run(network, _strip(network, axis, length), calls)
+    return {name: tuple(found) for name, found in lengths.items()}
+
+
 def mark_not_local(network: Network, why_not: str) -> None:
     """Have `reach_of` say from now on that crops can't stand for the whole image."""
     with _lock:
@@ -108,39 +142,46 @@ def mark_not_local(network: Network, why_not: str) -> None:
 
 def _measure(network: Network) -> Reach:
     with as_found(network.module), torch.no_grad():
-        axes = []
+        axes, layers = [], []
         for axis in range(network.ndim):
             found = _measure_axis(network, axis)
             if isinstance(found, str):
                 return Reach(None, found)
-            axes.append(found)
-    return Reach(tuple(axes))
+            axes.append(found[0])
+            layers.append(found[1])
+    by_name = {layer.name: tuple(found[layer.name] for found in layers) for layer in network.layers}
+    return Reach(tuple(axes), layers=by_name)
 
 
-def _measure_axis(network: Network, axis: int) -> AxisReach | str:
-    """Reach along one axis, or why there is none."""
+def _measure_axis(network: Network, axis: int) -> tuple[AxisReach, dict[str, AxisReach]] | str:
+    """Reach of the logits and of network layers along one axis, or why there is none."""
     strides = {round(layer.stride[axis]) for layer in network.layers}
     rule = network.rules[axis]
-    outputs_per = rule.output_stride
     # By steps, because crops have to run, too.
-    stride = math.lcm(outputs_per, rule.step, *(s for s in strides if s > 0))
+    stride = math.lcm(rule.output_stride, rule.step, *(s for s in strides if s > 0))
     seen = None
     for length in _LENGTHS[network.ndim]:
         strip = _strip(network, axis, max(length, 4 * stride))
-        seen = _outputs_that_see(network, axis, strip, stride)
+        seen = _who_sees(network, axis, strip, stride)
         if seen is not None:
             break
     if seen is None:
         return _global_word(network, axis, strip, stride)
-    middle = strip.shape[2 + axis] // 2 // stride
-    outputs = stride // outputs_per
-    reach = AxisReach(stride, outputs, seen[0] - middle * outputs, seen[1] - middle * outputs)
-    if not _crop_equals_whole(network, axis, strip, reach):
+    block = strip.shape[2 + axis] // 2 // stride
+
+    def reach(hit: tuple[int, int], per_block: int) -> AxisReach:
+        return AxisReach(stride, per_block, hit[0] - block * per_block, hit[1] - block * per_block)
+
+    found = reach(seen[_LOGITS], stride // rule.output_stride)
+    if not _crop_equals_whole(network, axis, strip, found):
         return (
             "What the network computes depends on the size of its input (interpolation with "
             "align_corners=True does), so that it has to see the whole image."
         )
-    return reach
+    return found, {
+        layer.name: reach(seen[layer.name], round(stride / layer.stride[axis]))
+        for layer in network.layers
+    }
 
 
 def _strip(network: Network, axis: int, length: int) -> torch.Tensor:
@@ -159,13 +200,30 @@ def _with_nan(strip: torch.Tensor, axis: int, stride: int) -> torch.Tensor:
     return probe
 
 
-def _outputs_that_see(
+def _who_sees(
     network: Network, axis: int, strip: torch.Tensor, stride: int
-) -> tuple[int, int] | None:
-    """First and last output that see the middle block; None if the ends of the strip do."""
-    logits = _run(network, _with_nan(strip, axis, stride))
-    hit = logits.isnan().movedim(2 + axis, 0).flatten(1).any(1).nonzero().flatten().tolist()
-    if not hit or hit[0] == 0 or hit[-1] == logits.shape[2 + axis] - 1:
+) -> dict[str, tuple[int, int]] | None:
+    """First and last position that see the middle block; None if the ends of the strip do.
+
+    By name of the network layer, and for the logits.
+    """
+    hits: dict[str, tuple[int, int] | None] = {}
+
+    def on_map(name: str, maps: torch.Tensor) -> None:
+        hits[name] = _hit(maps, axis)
+
+    taps = Reading(network.module, network.layers, on_map)
+    with taps:
+        calls = taps.calls(network.ndim, network.bypass)
+        on_map(_LOGITS, _run(network, _with_nan(strip, axis, stride), calls))
+    found = {name: hit for name, hit in hits.items() if hit is not None}
+    return found if len(found) == len(hits) else None
+
+
+def _hit(maps: torch.Tensor, axis: int) -> tuple[int, int] | None:
+    """First and last position with NaN; None if there is none, or those at the ends have it."""
+    hit = maps.isnan().movedim(2 + axis, 0).flatten(1).any(1).nonzero().flatten().tolist()
+    if not hit or hit[0] == 0 or hit[-1] == maps.shape[2 + axis] - 1:
         return None
     return hit[0], hit[-1]
 

@@ -1,5 +1,7 @@
 """The score S: what is differentiated."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import RegionError
 from ..networks.outputs import MapGrid
+from .regions import Box, Footprint, Mask, bounds
 
 NAME = "logit"
 
@@ -47,9 +50,10 @@ class OutputRegion:
 
     def trimmed(self) -> "OutputRegion":
         """The same region with the smallest box around it."""
-        low, high = _bounds(self.weights != 0)
+        tight = bounds(self.weights != 0)
+        assert tight is not None  # a region has pixels
         return self.part(
-            tuple(slice(f + a, f + b) for f, a, b in zip(self.first, low, high, strict=True))
+            tuple(slice(f + t.start, f + t.stop) for f, t in zip(self.first, tight, strict=True))
         )
 
     def seen_from(self, start: tuple[int, ...]) -> "OutputRegion":
@@ -58,7 +62,7 @@ class OutputRegion:
         return OutputRegion(first, self.weights, self.how)
 
 
-def on_output(mask: NDArray[np.bool_], grid: MapGrid) -> OutputRegion:
+def on_output(region: Footprint, grid: MapGrid) -> OutputRegion:
     """Bring a region from the image grid to the grid of the output.
 
     An output pixel that stands for a block of image pixels counts with the share of the block
@@ -66,7 +70,7 @@ def on_output(mask: NDArray[np.bool_], grid: MapGrid) -> OutputRegion:
 
     Parameters
     ----------
-    mask
+    region
         M on the image grid.
     grid
         Where the output's pixels lie on the image.
@@ -76,28 +80,70 @@ def on_output(mask: NDArray[np.bool_], grid: MapGrid) -> OutputRegion:
     RegionError
         If no output pixel lies in the region.
     """
-    block = tuple(round(s) for s in grid.scale)
-    # First image pixel of output pixel 0.
-    start = [round(t - (b - 1) / 2) for t, b in zip(grid.translate, block, strict=True)]
-    low, high = _bounds(mask)
-    first, stop = [], []
-    for axis, (s, b, n) in enumerate(zip(start, block, grid.shape, strict=True)):
-        first.append(min(max(0, (low[axis] - s) // b), n))
-        stop.append(min(max(first[-1], -((s - high[axis]) // b)), n))
+    box = outputs_of(region.box, grid)
     # Only the box around M is looked at: the image may be much larger.
-    at = [s + f * b for s, f, b in zip(start, first, block, strict=True)]
-    shape = [e - f for f, e in zip(first, stop, strict=True)]
-    size = [n * b for n, b in zip(shape, block, strict=True)]
-    window = _cut(mask, at, size)
-    pixels, inside = int(np.count_nonzero(mask)), int(np.count_nonzero(window))
+    weights = shares(region.part, box, grid)
+    inside = round(float(weights.sum()) * math.prod(_blocks(grid)[1]))
     if not inside:
         raise RegionError(
-            f"The region has {pixels} pixels, and none of them lies on the "
+            f"The region has {region.pixels} pixels, and none of them lies on the "
             f"network's output of shape {grid.shape}. Choose a region further inside the image."
         )
-    split = [length for pair in zip(shape, block, strict=True) for length in pair]
-    weights = window.astype(np.float64).reshape(split).mean(axis=tuple(range(1, 2 * mask.ndim, 2)))
-    return OutputRegion(tuple(first), weights, _words(block, start, pixels - inside, grid))
+    words = in_words(grid, region.pixels - inside)
+    return OutputRegion(tuple(b.start for b in box), weights, words)
+
+
+def outputs_of(pixels: Box, grid: MapGrid) -> Box:
+    """Outputs that stand for some of a box of image pixels."""
+    box = []
+    for pixel, start, block, size in zip(pixels, *_blocks(grid), grid.shape, strict=True):
+        first = min(max(0, (pixel.start - start) // block), size)
+        stop = min(max(first, -((start - pixel.stop) // block)), size)
+        box.append(slice(first, stop))
+    return tuple(box)
+
+
+def shares(part: Callable[[Box], Mask], outputs: Box, grid: MapGrid) -> NDArray[np.float64]:
+    """Share of every output in a box that M covers.
+
+    Parameters
+    ----------
+    part
+        Gives which pixels of a window belong to M. The window may reach beyond the image, where
+        no pixel does.
+    outputs
+        Box of outputs.
+    grid
+        Where the output's pixels lie on the image.
+    """
+    first, block = _blocks(grid)
+    window = tuple(
+        slice(f + o.start * b, f + o.stop * b)
+        for o, f, b in zip(outputs, first, block, strict=True)
+    )
+    split = [n for o, b in zip(outputs, block, strict=True) for n in (o.stop - o.start, b)]
+    inside = part(window).astype(np.float64).reshape(split)
+    return np.asarray(inside.mean(axis=tuple(range(1, 2 * len(outputs), 2))))
+
+
+def in_words(grid: MapGrid, lost: int) -> str:
+    """How M was brought to the output, in words.
+
+    Parameters
+    ----------
+    grid
+        Where the output's pixels lie on the image.
+    lost
+        Pixels of M that lie outside the output.
+    """
+    first, block = _blocks(grid)
+    if any(b != 1 for b in block):
+        words = f"share of M in every block of {' × '.join(map(str, block))} image pixels"
+    else:
+        words = f"pixel for pixel on the output of shape {grid.shape}"
+    if any(first):
+        words += f", which begins at image pixel {first}"
+    return words + (f"; {lost} pixels of M lie outside the output" if lost else "")
 
 
 def score(logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tensor:
@@ -121,34 +167,8 @@ def score(logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tens
     return -total if one_row and target == 0 else total
 
 
-def _bounds(mask: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
-    """First index of the box around M and the one behind it, per axis; zeros if M is empty."""
-    low, high = [], []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        found = np.flatnonzero(mask.any(axis=others))
-        low.append(int(found[0]) if found.size else 0)
-        high.append(int(found[-1]) + 1 if found.size else 0)
-    return low, high
-
-
-def _cut(mask: NDArray[np.bool_], start: list[int], size: list[int]) -> NDArray[np.bool_]:
-    """Window of a mask; what lies outside the mask is False."""
-    window = np.zeros(size, bool)
-    inner, outer = [], []
-    for first, length, available in zip(start, size, mask.shape, strict=True):
-        low, high = max(0, first), min(available, first + length)
-        outer.append(slice(low, max(low, high)))
-        inner.append(slice(low - first, max(low, high) - first))
-    window[tuple(inner)] = mask[tuple(outer)]
-    return window
-
-
-def _words(block: tuple[int, ...], start: list[int], lost: int, grid: MapGrid) -> str:
-    if any(b != 1 for b in block):
-        how = f"share of M in every block of {' × '.join(map(str, block))} image pixels"
-    else:
-        how = f"pixel for pixel on the output of shape {grid.shape}"
-    if any(start):
-        how += f", which begins at image pixel {tuple(start)}"
-    return how + (f"; {lost} pixels of M lie outside the output" if lost else "")
+def _blocks(grid: MapGrid) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """First image pixel of output pixel 0, and image pixels per output pixel."""
+    block = tuple(round(s) for s in grid.scale)
+    first = (round(t - (b - 1) / 2) for t, b in zip(grid.translate, block, strict=True))
+    return tuple(first), block

@@ -92,18 +92,34 @@ def answers(weights: Sequence[LayerWeights], maps: torch.Tensor) -> list[LayerAn
     maps
         A_k on the whole, of shape (1, channels, *spatial); read once for all questions.
     """
-    channels, shape = maps.shape[1], tuple(maps.shape[2:])
-    found = [of_one.means(channels, maps[0, 0].numel()) for of_one in weights]
+    found = [of_one.means(maps.shape[1], maps[0, 0].numel()) for of_one in weights]
     alphas = torch.stack([alpha for alpha, _ in found]).float()
     there = [number for number, (_, empty) in enumerate(found) if empty is None]
-    signed = np.zeros((len(found), *shape), np.float32)
+    signed = np.zeros((len(found), *maps.shape[2:]), np.float32)
     if there:
-        product = alphas[there].to(maps.device) @ maps[0].flatten(1).float()
-        signed[there] = product.view(-1, *shape).cpu().numpy()
+        signed[there] = signed_maps(alphas[there], maps)
     return [
         LayerAnswer(signed[number], alphas[number].numpy(), empty)
         for number, (_, empty) in enumerate(found)
     ]
+
+
+def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.float32]:
+    """Σ_k α_k A_k for one set of weights after another.
+
+    Parameters
+    ----------
+    alphas
+        Of shape (questions, channels), float32.
+    maps
+        A_k, of shape (1, channels, *spatial), of the whole or of a part.
+
+    Returns
+    -------
+    ndarray of float32, shape (questions, *spatial)
+    """
+    product = alphas.to(maps.device) @ maps[0].flatten(1).float()
+    return product.view(-1, *maps.shape[2:]).cpu().numpy()
 
 
 def sums(gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -337,7 +337,8 @@ class Network:
         prepared = self.prepare(image, axes)
         with self.lock, as_found(self.module), torch.no_grad(), cancellable(self.module, cancel):
             logits = self.run(prepared.tensor, FunctionCalls(self.ndim, self.bypass))
-        return self.on_image(logits, prepared)
+        grid = self.output_grid(prepared.tensor.shape[2:], prepared.before)
+        return self.on_image(logits, grid, tuple(slice(0, n) for n in prepared.shape))
 
     def run(self, tensor: torch.Tensor, calls: FunctionCalls) -> torch.Tensor:
         """Logits (1, rows, *output) of a padded input, under the caller's gradient mode.
@@ -351,34 +352,61 @@ class Network:
             output = call_module(self.module, tensor.to(self.device, self.dtype))
         return select_output(output, self.ndim)
 
-    def output_grid(self, prepared: PreparedImage) -> MapGrid:
-        """Where the positions of the logits of a padded input lie on the image."""
-        sizes = prepared.tensor.shape[2:]
+    def output_grid(self, padded_shape: Sequence[int], before: Sequence[int]) -> MapGrid:
+        """Where the positions of the logits of a padded input lie on the image.
+
+        Parameters
+        ----------
+        padded_shape
+            Spatial shape of the padded input.
+        before
+            Pixels of padding before the image, per spatial axis.
+        """
         shape = tuple(
             (size - rule.margin) // rule.output_stride
-            for size, rule in zip(sizes, self.rules, strict=True)
+            for size, rule in zip(padded_shape, self.rules, strict=True)
         )
         scale = tuple(float(rule.output_stride) for rule in self.rules)
         translate = tuple(
             ((size - 1) - (n - 1) * step) / 2 - lead
-            for size, n, step, lead in zip(sizes, shape, scale, prepared.before, strict=True)
+            for size, n, step, lead in zip(padded_shape, shape, scale, before, strict=True)
         )
         return MapGrid(shape, scale, translate)
 
-    def on_image(self, logits: torch.Tensor, prepared: PreparedImage) -> NDArray[np.float32]:
-        """Logits (1, rows, *output) as (classes, *spatial) on the image's grid."""
+    def on_image(
+        self,
+        logits: torch.Tensor,
+        grid: MapGrid,
+        window: tuple[slice, ...],
+        first: tuple[int, ...] | None = None,
+    ) -> NDArray[np.float32]:
+        """Logits (1, rows, *output) as (classes, *window) on the image's grid.
+
+        Parameters
+        ----------
+        logits
+            Of all outputs, or of a box of them that has the outputs of the window and, where the
+            output is strided, one more around them.
+        grid
+            Where the outputs lie on the image.
+        window
+            Pixels that are wanted, per spatial axis.
+        first
+            Index of the first output of the box; None: 0.
+        """
         logits = logits.detach().float()
-        grid = self.output_grid(prepared)
         if any(scale != 1 for scale in grid.scale):
-            size = [n * int(s) for n, s in zip(grid.shape, grid.scale, strict=True)]
+            size = [n * int(s) for n, s in zip(logits.shape[2:], grid.scale, strict=True)]
             logits = functional.interpolate(logits, size, mode=_LINEAR[self.ndim])
         # Position 0 of the enlarged logits lies half a cell before that of the small ones.
         start = [
-            round((scale - 1) / 2 - translate)
-            for scale, translate in zip(grid.scale, grid.translate, strict=True)
+            round(at * scale - (scale - 1) / 2 + translate)
+            for at, scale, translate in zip(
+                first or (0,) * self.ndim, grid.scale, grid.translate, strict=True
+            )
         ]
-        window = tuple(slice(a, a + n) for a, n in zip(start, prepared.shape, strict=True))
-        rows = logits[0].cpu().numpy()[:, *window]
+        inner = tuple(slice(w.start - a, w.stop - a) for w, a in zip(window, start, strict=True))
+        rows = logits[0].cpu().numpy()[:, *inner]
         return np.concatenate([-rows, rows]) if len(rows) == 1 else rows
 
     def save(self, path: str | Path, dtype: str = "float32") -> Path:

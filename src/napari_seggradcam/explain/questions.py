@@ -1,0 +1,152 @@
+"""Questions, and the record: what was asked and how it was answered, in JSON types."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import OptionError
+from ..networks.layers import NetworkLayer
+from ..networks.network import Network
+from ..networks.normalisation import normalisation_to_dict
+from . import scores, seg_grad_cam
+from .regions import Region
+
+METHODS = (seg_grad_cam.NAME,)
+SCORES = (scores.NAME,)
+TRUNCATIONS = (None,)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Attributes
+    ----------
+    region
+        The pixels M.
+    target
+        Class by index, or ``"predicted"``.
+    layers
+        The network layers.
+    """
+
+    region: Region
+    target: int | str
+    layers: tuple[NetworkLayer, ...]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the record says about the image.
+
+    Attributes
+    ----------
+    shape, dtype, axes
+        As it was given.
+    before, after
+        Pixels of padding, per spatial axis.
+    """
+
+    shape: Sequence[int]
+    dtype: np.dtype[Any]
+    axes: str | None
+    before: Sequence[int]
+    after: Sequence[int]
+
+
+@dataclass(frozen=True)
+class AnswerFacts:
+    """What was found out on the way to an answer.
+
+    Attributes
+    ----------
+    region_pixels
+        Pixels of M.
+    on_output
+        How M was brought to the output, in words.
+    target
+        The class c.
+    score
+        S.
+    computed
+        How, and how fast.
+    """
+
+    region_pixels: int
+    on_output: str
+    target: int
+    score: float
+    computed: dict[str, Any]
+
+
+def record_of(
+    network: Network, image: ImageFacts, question: Question, answer: AnswerFacts
+) -> dict[str, Any]:
+    """Everything that is needed to ask the question again, and what came of it."""
+    return {
+        "question": {
+            "region": question.region.describe(),
+            "region_pixels": answer.region_pixels,
+            "region_on_output": answer.on_output,
+            "target": answer.target,
+            "class": network.classes[answer.target],
+            "target_given": question.target,
+            "layers": [layer.name for layer in question.layers],
+            "method": seg_grad_cam.NAME,
+            "score": scores.NAME,
+            "reduce": "sum",
+            "truncate": None,
+        },
+        "network": {
+            "name": network.name,
+            "architecture": network.architecture,
+            "parameters": network.parameters,
+            "path": None if network.path is None else str(network.path),
+            "sha256": network.sha256,
+            "axes": network.axes,
+            "channels": network.channels,
+            "classes": list(network.classes),
+            "normalisation": normalisation_to_dict(network.normalisation),
+            "left_out_activation": network.activation,
+        },
+        "image": {
+            "shape": list(image.shape),
+            "dtype": str(image.dtype),
+            "axes": image.axes,
+            "padding_before": list(image.before),
+            "padding_after": list(image.after),
+            "padding": "reflect",
+        },
+        "score": answer.score,
+        "computed": {
+            **answer.computed,
+            "device": str(network.device),
+            "dtype": str(network.dtype).removeprefix("torch."),
+            "napari-seggradcam": _own_version(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def check_options(method: str, score: str, truncate: None) -> None:
+    """Raise `OptionError` for a method, score or truncation that does not exist."""
+    _check("method", method, METHODS)
+    _check("score", score, SCORES)
+    _check("truncate", truncate, TRUNCATIONS)
+
+
+def _check(option: str, value: object, known: Sequence[object]) -> None:
+    if value not in known:
+        raise OptionError(f"The {option} is {value!r}; known are {', '.join(map(repr, known))}.")
+
+
+@cache
+def _own_version() -> str:
+    return version("napari-seggradcam")

@@ -353,7 +353,7 @@ class Network:
 
     def output_grid(self, prepared: PreparedImage) -> MapGrid:
         """Where the positions of the logits of a padded input lie on the image."""
-        sizes = prepared.tensor.shape[2:]
+        sizes = prepared.padded_shape
         shape = tuple(
             (size - rule.margin) // rule.output_stride
             for size, rule in zip(sizes, self.rules, strict=True)

@@ -332,6 +332,7 @@ class Explainer:
                 "seconds_to_maps": round(found.seconds[1], 4),
                 "device": str(network.device),
                 "dtype": str(network.dtype).removeprefix("torch."),
+                "precision": network.precision,
                 "napari-seggradcam": _own_version(),
                 "torch": torch.__version__,
                 "python": platform.python_version(),

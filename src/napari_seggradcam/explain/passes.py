@@ -166,7 +166,8 @@ class Passes:
 
         kept.visit(question.layers, on_maps, question.cancel)
         for crop, theirs in zip(crops, logits, strict=True):
-            if not same_logits(theirs, kept.logits[:, :, *crop.outputs], kept.largest_logit):
+            here, precision = kept.logits[:, :, *crop.outputs], self._network.precision
+            if not same_logits(theirs, here, kept.largest_logit, precision):
                 raise SizeMatters
         pixels = sum(crop.pixels for crop in crops) / self._prepared.tensor[0, 0].numel()
         count = "1 crop" if len(crops) == 1 else f"{len(crops)} crops"

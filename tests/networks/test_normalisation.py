@@ -1,9 +1,14 @@
 """Normalisations against their formulas in numpy."""
 
 import json
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from napari_seggradcam.errors import OptionError, ShapeError
 from napari_seggradcam.networks.network import Network
@@ -15,6 +20,7 @@ from napari_seggradcam.networks.normalisation import (
     normalisation_from_dict,
     normalisation_to_dict,
 )
+from napari_seggradcam.networks.statistics import mean_and_deviation, percentiles
 from napari_seggradcam.networks.unet import UNet
 
 RANDOM = np.random.default_rng(3)
@@ -123,3 +129,73 @@ def test_the_network_normalises_before_padding() -> None:
     normalised = ZeroMeanUnitVariance()(image[None])[0]
     given = Network.from_module(module, normalisation=ZeroMeanUnitVariance()).predict(image)
     assert np.array_equal(given, Network.from_module(module).predict(normalised))
+
+
+# Many ties, both signs of zero, and the smallest and large numbers.
+FEW = st.sampled_from([-0.0, 0.0, 1.0, -1.0, 2.0**-149, -(2.0**-149), 3.0, 2.0**99, -(2.0**99)])
+ANY = st.floats(-(2.0**120), 2.0**120, width=32)
+PARTS = hnp.arrays(
+    np.float32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9), elements=FEW | ANY
+)
+
+
+def halves(values: np.ndarray) -> list[np.ndarray]:
+    return [part for part in np.array_split(values, 2, axis=-1) if part.size]
+
+
+@given(PARTS, st.tuples(st.floats(0, 100), st.floats(0, 100)) | st.just((1, 99.8)))
+def test_streamed_percentiles_are_those_of_numpy(
+    values: np.ndarray, wanted: tuple[float, float]
+) -> None:
+    expected = np.percentile(values, wanted, axis=(1, 2))
+    found = percentiles(lambda: halves(values), wanted)
+    assert found.dtype == expected.dtype == np.float64
+    assert np.array_equal(found, expected)
+
+
+def test_streamed_percentiles_of_many_values() -> None:
+    values = RANDOM.normal(0, 1, (2, 700, 1000)).astype(np.float32)
+    wanted = (0, 1, 33.3, 50, 99.8, 100)
+    found = percentiles(lambda: halves(values), wanted)
+    assert np.array_equal(found, np.percentile(values, wanted, axis=(1, 2)))
+
+
+@given(PARTS)
+def test_streamed_moments_are_exact(values: np.ndarray) -> None:
+    mean, deviation = mean_and_deviation(lambda: halves(values))
+    for channel, m, d in zip(values, mean, deviation, strict=True):
+        exact = [Fraction(float(value)) for value in channel.ravel()]
+        middle = sum(exact) / len(exact)
+        assert m == float(middle)
+        variance = sum((value - middle) ** 2 for value in exact) / len(exact)
+        assert d == math.sqrt(variance)
+
+
+def test_moments_keep_their_digits_where_sums_of_squares_lose_them() -> None:
+    values = (RANDOM.integers(0, 2, (1, 600, 600)) + 2**23).astype(np.float32)
+    mean, deviation = mean_and_deviation(lambda: halves(values))
+    share = (values - 2**23).mean(dtype=np.float64)
+    assert mean[0] == 2**23 + share
+    np.testing.assert_allclose(deviation[0], np.sqrt(share * (1 - share)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("normalisation", ALL, ids=repr)
+@given(values=PARTS.filter(lambda values: len(values) > 1).map(lambda values: values[:2]))
+def test_fitted_to_blocks_is_the_whole(normalisation: Normalisation, values: np.ndarray) -> None:
+    fitted = normalisation.fit(lambda: halves(values))
+    with np.errstate(over="ignore"):  # a large value through a small deviation
+        expected, part, given = normalisation(values), fitted(values[:, :1]), fitted(values)
+    assert np.array_equal(part, expected[:, :1])
+    assert np.array_equal(given.view(np.uint32), expected.view(np.uint32))
+
+
+@pytest.mark.parametrize("normalisation", ALL, ids=repr)
+def test_passes(normalisation: Normalisation) -> None:
+    asked: list[int] = []
+
+    def blocks() -> list[np.ndarray]:
+        asked.append(1)
+        return halves(VALUES)
+
+    normalisation.fit(blocks)
+    assert len(asked) == normalisation.passes

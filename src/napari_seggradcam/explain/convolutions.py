@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from .reach import TOLERANCE
+from ..networks.precision import name_of
+from .reach import TOLERANCES
 
 Call = Callable[..., Any]
 Sizes = tuple[int, ...]
@@ -127,7 +128,8 @@ class Convolution:
     ) -> None:
         """A transposed convolution of the box, cut at the borders of the input."""
         part = gradient[:, :, *(slice(a, b) for a, b in box)]
-        spread = _input_gradient(part, self.weight, self.stride, self.dilation, self.groups)
+        weight = self.weight.to(part.dtype)  # autocast makes a gradient shorter than the weight
+        spread = _input_gradient(part, weight, self.stride, self.dilation, self.groups)
         inner, outer = [], []
         for (first, _), stride, padding, size, length in zip(
             box, self.stride, self.padding, found.shape[2:], spread.shape[2:], strict=True
@@ -162,8 +164,9 @@ class Convolution:
             pad.append((max(0, -start), max(0, stop - length)))
         part = functional.pad(gradient[:, :, *cut], [n for ends in reversed(pad) for n in ends])
         convolve = _CONVOLVE[gradient.ndim - 2]
+        weight = self.weight.to(part.dtype)  # autocast makes a gradient shorter than the weight
         found[:, :, *inputs] = convolve(
-            part, self.weight, None, self.stride, 0, self.dilation, self.groups
+            part, weight, None, self.stride, 0, self.dilation, self.groups
         )
 
 
@@ -298,13 +301,14 @@ def _agree(convolution: Convolution, seen: torch.Tensor, here: torch.Tensor) -> 
     """Whether a convolution gives these values at one position per item, up to rounding."""
     weight, convolve = convolution.weight, _CONVOLVE[seen.ndim - 2]
     options = (1, 0, convolution.dilation, convolution.groups)
+    tolerance = TOLERANCES[name_of(here.dtype)]
     found = convolve(seen, weight, convolution.bias, *options)
     difference = (found - here).abs().flatten(1).amax(1)
-    if bool((difference <= 0.1 * TOLERANCE * here.abs().flatten(1).amax(1)).all()):
+    if bool((difference <= 0.1 * tolerance * here.abs().flatten(1).amax(1)).all()):
         return True
     # The values nearly cancel out, or are others: what was summed to them decides.
     summed = convolve(seen.abs(), weight.abs(), None, *options).flatten(1).amax(1)
-    return bool((difference <= TOLERANCE * summed).all())
+    return bool((difference <= tolerance * summed).all())
 
 
 class _Known(torch.autograd.Function):

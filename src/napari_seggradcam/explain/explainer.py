@@ -67,8 +67,7 @@ class Explainer:
         self.image = np.asarray(image)
         self.axes = axes
         self._prepared = network.prepare(image, axes)
-        padded = self._prepared.tensor.shape[2:]
-        self._grid = network.output_grid(padded, self._prepared.before)
+        self._grid = network.output_grid(self._prepared)
         budget = default_budget(network.device) if memory is None else memory
         self._activations = Activations(network, self._prepared, budget, once)
         self._on_image: tuple[torch.Tensor, NDArray[np.float32]] | None = None
@@ -101,10 +100,7 @@ class Explainer:
             if self._on_image is None or self._on_image[0] is not logits:
                 self._on_image = (
                     logits,
-                    self.network.on_image(
-                        logits, self._grid, tuple(slice(0, n) for n in self.image_shape)
-                    ),
-                )
+                    self.network.on_image(logits, self._prepared)
             return self._on_image[1]
 
     @property

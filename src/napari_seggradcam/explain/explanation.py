@@ -21,7 +21,8 @@ class Heatmap:
     layer : NetworkLayer
         The network layer.
     signed : ndarray of float32
-        Σ α_k A_k at the network layer's own resolution, before the ReLU.
+        Σ α_k A_k at the network layer's own resolution, before the ReLU; float64 for a network in
+        double precision.
     weights : ndarray of float32, shape (channels,)
         α_k, the spatial mean of dS/dA_k. It carries 1 / N: compare it within one network layer.
     scale, translate : tuple of float

@@ -191,7 +191,8 @@ class Passes:
 
         kept.visit(run.layers, partial(_answer, jobs), run.cancel)
         for crop, theirs in logits:
-            if not same_logits(theirs, kept.logits[:, :, *crop.outputs], kept.largest_logit):
+            here, precision = kept.logits[:, :, *crop.outputs], self._network.precision
+            if not same_logits(theirs, here, kept.largest_logit, precision):
                 raise SizeMatters
         seconds = (weighted - started, time.perf_counter() - started)
         whole = math.prod(self._shape)

@@ -128,6 +128,7 @@ def record_of(
             **answer.computed,
             "device": str(network.device),
             "dtype": str(network.dtype).removeprefix("torch."),
+            "precision": network.precision,
             "napari-seggradcam": _own_version(),
             "torch": torch.__version__,
             "python": platform.python_version(),

@@ -24,8 +24,11 @@ from ..networks.network import Network
 from ..networks.running import FunctionCalls, as_found
 from .capture import Reading
 
-TOLERANCE = 1e-5
-"""Largest difference between a crop's logits and the whole image's, as a share of the largest."""
+TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}
+"""Largest difference between a crop's logits and the whole image's, as a share of the largest.
+
+By precision: above what rounding leaves, and below what another size of the input changes.
+"""
 
 # Lengths of the strips that are tried, until one is longer than the reach to both sides.
 _LENGTHS = {2: (512, 2048), 3: (128, 512)}
@@ -97,10 +100,13 @@ _lock = threading.Lock()
 
 
 def reach_of(network: Network) -> Reach:
-    """How far a network sees; measured at the first call (about as long as two predictions)."""
+    """How far a network sees; measured at the first call (about as long as two predictions).
+
+    A network at another precision sees as far as the one that it was made of.
+    """
     with network.lock:
         if network not in _known:
-            found = _measure(network)
+            found = _measure(network) if network.origin is None else reach_of(network.origin)
             with _lock:
                 _known[network] = found
         return _known[network]
@@ -237,10 +243,11 @@ def _crop_equals_whole(network: Network, axis: int, strip: torch.Tensor, reach: 
     size = min(network.rules[axis].at_least(stop - start), strip.shape[2 + axis] - start)
     crop = _run(network, strip.narrow(2 + axis, start, size))
     theirs = crop.narrow(2 + axis, at - reach.output_index(start), 1)
-    return same_logits(theirs, whole.narrow(2 + axis, at, 1), float(whole.abs().max()))
+    here = whole.narrow(2 + axis, at, 1)
+    return same_logits(theirs, here, float(whole.abs().max()), network.precision)
 
 
-def same_logits(crop: torch.Tensor, whole: torch.Tensor, largest: float) -> bool:
+def same_logits(crop: torch.Tensor, whole: torch.Tensor, largest: float, precision: str) -> bool:
     """Whether a crop's logits are the whole image's, up to rounding.
 
     Parameters
@@ -249,8 +256,10 @@ def same_logits(crop: torch.Tensor, whole: torch.Tensor, largest: float) -> bool
         Logits of the same pixels.
     largest
         Largest absolute value among all logits of the image.
+    precision
+        In which the network computed them.
     """
-    return bool((crop - whole).abs().max() <= TOLERANCE * largest)
+    return bool((crop - whole).abs().max() <= TOLERANCES[precision] * largest)
 
 
 def _global_word(network: Network, axis: int, strip: torch.Tensor, stride: int) -> str:

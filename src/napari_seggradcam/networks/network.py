@@ -1,24 +1,26 @@
 """The network that is explained, with the description of its input and output."""
 
+import copy
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
-from torch.nn import functional
 
-from ..errors import OptionError, ShapeError, TargetError
+from ..errors import OptionError
 from . import layers as network_layers
-from .colours import check_colour, palette
+from .classes import class_index, class_names
+from .colours import check_colour, class_colours
 from .images import PreparedImage, channels_first, normalised, pad
 from .layers import NetworkLayer
 from .normalisation import Normalisation
-from .outputs import MapGrid, select_output
+from .outputs import MapGrid, on_grid, output_grid, select_output
+from .precision import autocast_to, check_precision, copy_in, name_of
 from .probing import Prober
 from .roles import find_layers
 from .running import FunctionCalls, as_found, call_module, cancellable, device_of, dtype_of
@@ -26,7 +28,8 @@ from .sizes import AxisRule
 from .tracing import Trace
 from .unet import UNet
 
-_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+if TYPE_CHECKING:
+    from .windows import WindowedImage
 
 
 class Network:
@@ -55,6 +58,8 @@ class Network:
         How it was made, as its file tells.
     lock : threading.RLock
         Held while the module runs, because hooks and flags belong to one run at a time.
+    origin : Network or None
+        The network that `at_precision` made this one of.
     """
 
     def __init__(
@@ -86,6 +91,8 @@ class Network:
         self.lock = threading.RLock()
         self._given_classes = None if classes is None else tuple(classes)
         self._given_colours = None if colours is None else tuple(map(check_colour, colours))
+        self._given_precision: str | None = None
+        self.origin: Network | None = None
 
     @classmethod
     def from_module(
@@ -165,6 +172,48 @@ class Network:
         """Type of the module's parameters."""
         return dtype_of(self.module)
 
+    @property
+    def precision(self) -> str:
+        """Numbers that it computes in, such as ``"float32"``; see `at_precision`."""
+        return self._given_precision or name_of(self.dtype)
+
+    def at_precision(self, precision: str) -> "Network":
+        """The same network computing in other numbers; nothing is probed again.
+
+        Parameters
+        ----------
+        precision
+            ``"float32"``; ``"float64"``, in which heatmaps and weights are float64, too; or
+            ``"bfloat16"``, in which convolutions run under `torch.autocast`, which is for devices
+            that are fast in it. The image is always normalised to float32 first.
+
+        Returns
+        -------
+        Network
+            This one if it computes so already. Otherwise one with a copy of the module as it is
+            now, or for float32 parameters in bfloat16 with the module itself.
+
+        Raises
+        ------
+        OptionError
+            If there is no such precision, or the device does not know it.
+        NetworkError
+            If the module can't be copied.
+        """
+        check_precision(precision)
+        if precision == self.precision:
+            return self
+        _ = self.layers, self.classes, self.colours  # for both, from one run
+        twin = copy.copy(self)
+        twin._given_precision, twin.origin = precision, self.origin or self
+        dtype = torch.float64 if precision == "float64" else torch.float32
+        if self.dtype != dtype:
+            with self.lock:
+                twin.module = copy_in(self.module, dtype)
+            twin.lock = threading.RLock()
+            del twin.__dict__["_prober"]  # of the other module
+        return twin
+
     def to(self, device: str | torch.device) -> Self:
         """Move the module to a device, such as ``"cpu"`` or ``"cuda"``.
 
@@ -236,30 +285,12 @@ class Network:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Name of every class, two for a network with one row of logits."""
-        count = max(2, self.rows)
-        if self._given_classes is None:
-            return tuple(f"class {number}" for number in range(count))
-        if len(self._given_classes) != count:
-            raise ShapeError(
-                f"{len(self._given_classes)} class names were given ("
-                f"{', '.join(self._given_classes)}) and the network has {self.rows} rows of "
-                f"logits; expected {count} names."
-            )
-        return self._given_classes
+        return class_names(self._given_classes, self.rows)
 
     @cached_property
     def colours(self) -> tuple[str, ...]:
         """Colour ``"#rrggbb"`` of every class."""
-        count = len(self.classes)
-        if self._given_colours is None:
-            return palette(count)
-        if len(self._given_colours) != count:
-            raise ShapeError(
-                f"{len(self._given_colours)} colours were given ("
-                f"{', '.join(self._given_colours)}) and the network has {count} classes; expected "
-                f"one colour for each of {', '.join(self.classes)}."
-            )
-        return self._given_colours
+        return class_colours(self._given_colours, self.classes)
 
     def class_index(self, target: int | str) -> int:
         """Index of a class given by index or name.
@@ -269,13 +300,7 @@ class Network:
         TargetError
             If there is no such class.
         """
-        if isinstance(target, str) and target in self.classes:
-            return self.classes.index(target)
-        is_index = isinstance(target, int | np.integer) and not isinstance(target, bool)
-        if is_index and 0 <= int(target) < len(self.classes):
-            return int(target)
-        names = ", ".join(f"{i} ({name})" for i, name in enumerate(self.classes))
-        raise TargetError(f"The network has no class {target!r}; its classes are {names}.")
+        return class_index(self.classes, target)
 
     def select_layers(self, wanted: str | Iterable[str]) -> tuple[NetworkLayer, ...]:
         """Layers for a preset, a name, a module's path, or a list of those.
@@ -337,8 +362,7 @@ class Network:
         prepared = self.prepare(image, axes)
         with self.lock, as_found(self.module), torch.no_grad(), cancellable(self.module, cancel):
             logits = self.run(prepared.tensor, FunctionCalls(self.ndim, self.bypass))
-        grid = self.output_grid(prepared.tensor.shape[2:], prepared.before)
-        return self.on_image(logits, grid, tuple(slice(0, n) for n in prepared.shape))
+        return self.on_image(logits, prepared)
 
     def run(self, tensor: torch.Tensor, calls: FunctionCalls) -> torch.Tensor:
         """Logits (1, rows, *output) of a padded input, under the caller's gradient mode.
@@ -348,65 +372,20 @@ class Network:
         NetworkError
             If the module raises an error.
         """
-        with calls:
-            output = call_module(self.module, tensor.to(self.device, self.dtype))
-        return select_output(output, self.ndim)
+        dtype = torch.float64 if self.precision == "float64" else self.dtype
+        with calls, autocast_to(self._given_precision, self.device):
+            output = call_module(self.module, tensor.to(self.device, dtype))
+        logits = select_output(output, self.ndim)
+        return logits if self._given_precision is None else logits.to(dtype)
 
-    def output_grid(self, padded_shape: Sequence[int], before: Sequence[int]) -> MapGrid:
-        """Where the positions of the logits of a padded input lie on the image.
+    def output_grid(self, image: "PreparedImage | WindowedImage") -> MapGrid:
+        """Where the positions of the logits of a padded input lie on the image."""
+        return output_grid(image.padded_shape, image.before, self.rules)
 
-        Parameters
-        ----------
-        padded_shape
-            Spatial shape of the padded input.
-        before
-            Pixels of padding before the image, per spatial axis.
-        """
-        shape = tuple(
-            (size - rule.margin) // rule.output_stride
-            for size, rule in zip(padded_shape, self.rules, strict=True)
-        )
-        scale = tuple(float(rule.output_stride) for rule in self.rules)
-        translate = tuple(
-            ((size - 1) - (n - 1) * step) / 2 - lead
-            for size, n, step, lead in zip(padded_shape, shape, scale, before, strict=True)
-        )
-        return MapGrid(shape, scale, translate)
-
-    def on_image(
-        self,
-        logits: torch.Tensor,
-        grid: MapGrid,
-        window: tuple[slice, ...],
-        first: tuple[int, ...] | None = None,
-    ) -> NDArray[np.float32]:
-        """Logits (1, rows, *output) as (classes, *window) on the image's grid.
-
-        Parameters
-        ----------
-        logits
-            Of all outputs, or of a box of them that has the outputs of the window and, where the
-            output is strided, one more around them.
-        grid
-            Where the outputs lie on the image.
-        window
-            Pixels that are wanted, per spatial axis.
-        first
-            Index of the first output of the box; None: 0.
-        """
-        logits = logits.detach().float()
-        if any(scale != 1 for scale in grid.scale):
-            size = [n * int(s) for n, s in zip(logits.shape[2:], grid.scale, strict=True)]
-            logits = functional.interpolate(logits, size, mode=_LINEAR[self.ndim])
-        # Position 0 of the enlarged logits lies half a cell before that of the small ones.
-        start = [
-            round(at * scale - (scale - 1) / 2 + translate)
-            for at, scale, translate in zip(
-                first or (0,) * self.ndim, grid.scale, grid.translate, strict=True
-            )
-        ]
-        inner = tuple(slice(w.start - a, w.stop - a) for w, a in zip(window, start, strict=True))
-        rows = logits[0].cpu().numpy()[:, *inner]
+    def on_image(self, logits: torch.Tensor, prepared: PreparedImage) -> NDArray[np.float32]:
+        """Logits (1, rows, *output) as (classes, *spatial) on the image's grid."""
+        window = tuple(slice(0, size) for size in prepared.shape)
+        rows = on_grid(logits.detach().float(), self.output_grid(prepared), window)
         return np.concatenate([-rows, rows]) if len(rows) == 1 else rows
 
     def save(self, path: str | Path, dtype: str = "float32") -> Path:

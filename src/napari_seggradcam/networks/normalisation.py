@@ -1,18 +1,60 @@
 """How raw values of an image become what the network was trained on.
 
-A normalisation acts on the whole image, as (channels, *spatial) float32, before padding.
+A normalisation acts on the whole image, as (channels, *spatial) float32, before padding. Fitted to
+an image, it acts on any part of it, and gives bit for bit what it gives on the whole.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import OptionError, ShapeError
+from .statistics import Blocks, Values, mean_and_deviation, percentiles
 
-Values = NDArray[np.float32]
+
+@dataclass(frozen=True)
+class Fitted:
+    """A normalisation with the numbers of one image: (value - shift) / scale.
+
+    Attributes
+    ----------
+    shift, scale
+        Per channel, in double precision; a scale of 0 (a constant channel) counts as 1.
+    """
+
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @classmethod
+    def of(cls, shift: ArrayLike, scale: ArrayLike) -> "Fitted":
+        """From numbers of any type; -0 becomes 0, so that equal numbers give equal bits."""
+        columns = (np.asarray(numbers, np.float64) + 0.0 for numbers in (shift, scale))
+        return cls(*(tuple(column.tolist()) for column in columns))
+
+    def __call__(self, values: Values) -> Values:
+        """Normalised copy of a part of the image, (channels, *spatial) float32.
+
+        Raises
+        ------
+        ShapeError
+            If there is not one shift per channel.
+        """
+        self.check_channels(len(values))
+        column = (-1, *[1] * (values.ndim - 1))
+        shift = np.asarray(self.shift, np.float64).reshape(column)
+        scale = np.asarray(self.scale, np.float64).reshape(column)
+        return ((values - shift) / np.where(scale > 0, scale, 1.0)).astype(np.float32)
+
+    def check_channels(self, channels: int) -> None:
+        """Raise `ShapeError` unless there is one shift per channel."""
+        if len(self.shift) != channels:
+            raise ShapeError(
+                f"The normalisation has numbers for {len(self.shift)} channels and the image has "
+                f"{channels}; expected one mean and one standard deviation per channel."
+            )
 
 
 class Normalisation(Protocol):
@@ -22,8 +64,21 @@ class Normalisation(Protocol):
     def kind(self) -> str:
         """Name of the kind, as in its JSON form."""
 
+    @property
+    def passes(self) -> int:
+        """How often `fit` goes through the image."""
+
     def __call__(self, values: Values) -> Values:
         """Normalised copy of ``values`` (channels, *spatial)."""
+
+    def fit(self, blocks: Blocks) -> Fitted:
+        """Normalisation of an image that comes block by block.
+
+        Parameters
+        ----------
+        blocks
+            Gives the whole image in blocks (channels, *spatial); called `passes` times.
+        """
 
     def describe(self) -> str:
         """Words for a person."""
@@ -42,6 +97,7 @@ class Percentile:
     low: float = 1.0
     high: float = 99.8
     kind: str = field(default="percentile", init=False)
+    passes: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 100:
@@ -52,9 +108,15 @@ class Percentile:
 
     def __call__(self, values: Values) -> Values:
         """Normalised copy of ``values`` (channels, *spatial); a constant channel becomes 0."""
+        # Faster on small images than `fit`, and the same numbers.
         axes = tuple(range(1, values.ndim))
-        low, high = np.percentile(values, (self.low, self.high), axis=axes, keepdims=True)
-        return _shift_and_scale(values, low, high - low)
+        low, high = np.percentile(values, (self.low, self.high), axis=axes)
+        return Fitted.of(low, high - low)(values)
+
+    def fit(self, blocks: Blocks) -> Fitted:
+        """Normalisation of an image that comes block by block; see `Normalisation.fit`."""
+        low, high = percentiles(blocks, (self.low, self.high))
+        return Fitted.of(low, high - low)
 
     def describe(self) -> str:
         """Words for a person."""
@@ -66,13 +128,15 @@ class ZeroMeanUnitVariance:
     """Per channel, mean 0 and standard deviation 1 over the whole image."""
 
     kind: str = field(default="zero-mean-unit-variance", init=False)
+    passes: ClassVar[int] = 1
 
     def __call__(self, values: Values) -> Values:
         """Normalised copy of ``values`` (channels, *spatial); a constant channel becomes 0."""
-        axes = tuple(range(1, values.ndim))
-        wide = values.astype(np.float64)
-        mean, deviation = wide.mean(axes, keepdims=True), wide.std(axes, keepdims=True)
-        return _shift_and_scale(values, mean, deviation)
+        return self.fit(lambda: [values])(values)
+
+    def fit(self, blocks: Blocks) -> Fitted:
+        """Normalisation of an image that comes block by block; see `Normalisation.fit`."""
+        return Fitted.of(*mean_and_deviation(blocks))
 
     def describe(self) -> str:
         """Words for a person."""
@@ -93,6 +157,7 @@ class MeanStd:
     std: tuple[float, ...]
     divide: float = 1.0
     kind: str = field(default="mean-std", init=False)
+    passes: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if not len(self.mean) == len(self.std) > 0:
@@ -114,15 +179,16 @@ class MeanStd:
         ShapeError
             If there is not one mean per channel.
         """
-        if len(self.mean) != len(values):
-            raise ShapeError(
-                f"The normalisation has numbers for {len(self.mean)} channels and the image has "
-                f"{len(values)}; expected one mean and one standard deviation per channel."
-            )
-        column = (-1, *[1] * (values.ndim - 1))
-        mean = np.asarray(self.mean, np.float64).reshape(column)
-        std = np.asarray(self.std, np.float64).reshape(column)
-        return _shift_and_scale(values, mean * self.divide, std * self.divide)
+        return self._fitted(values)
+
+    def fit(self, blocks: Blocks) -> Fitted:
+        """The fixed numbers; no block is looked at."""
+        return self._fitted
+
+    @property
+    def _fitted(self) -> Fitted:
+        shift = [mean * self.divide for mean in self.mean]
+        return Fitted.of(shift, [std * self.divide for std in self.std])
 
     def describe(self) -> str:
         """Words for a person."""
@@ -168,10 +234,3 @@ def normalisation_from_dict(description: dict[str, Any] | None) -> Normalisation
         return _KINDS[kind](**fields)
     except (TypeError, OptionError) as error:
         raise OptionError(f"Normalisation {description!r} does not fit its kind: {error}") from None
-
-
-def _shift_and_scale(
-    values: Values, shift: NDArray[np.float64], scale: NDArray[np.float64]
-) -> Values:
-    safe = np.where(scale > 0, scale, 1.0)
-    return ((values - shift) / safe).astype(np.float32)

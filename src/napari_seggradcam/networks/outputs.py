@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch.nn import functional
 
 from ..errors import NetworkError
+from .sizes import AxisRule
 
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 _USUAL_KEYS = ("out", "logits")
 
 
@@ -82,3 +87,67 @@ class MapGrid:
     shape: tuple[int, ...]
     scale: tuple[float, ...]
     translate: tuple[float, ...]
+
+
+def output_grid(
+    sizes: tuple[int, ...], before: tuple[int, ...], rules: tuple[AxisRule, ...]
+) -> MapGrid:
+    """Where the positions of the logits of a padded input lie on the image.
+
+    Parameters
+    ----------
+    sizes
+        Spatial shape of the padded input.
+    before
+        Pixels of it that lie before the image, per spatial axis.
+    rules
+        Of the network, per spatial axis.
+    """
+    shape = tuple(
+        (size - rule.margin) // rule.output_stride for size, rule in zip(sizes, rules, strict=True)
+    )
+    scale = tuple(float(rule.output_stride) for rule in rules)
+    translate = tuple(
+        ((size - 1) - (n - 1) * step) / 2 - lead
+        for size, n, step, lead in zip(sizes, shape, scale, before, strict=True)
+    )
+    return MapGrid(shape, scale, translate)
+
+
+def on_grid(
+    logits: torch.Tensor,
+    grid: MapGrid,
+    window: tuple[slice, ...],
+    first: tuple[int, ...] | None = None,
+) -> NDArray[np.float32]:
+    """Logits on the image's grid.
+
+    Parameters
+    ----------
+    logits
+        Of shape (1, rows, *output), float32: all of them, or a box that has those of the window
+        and, where the output is strided, one more around them.
+    grid
+        Where they lie on the image.
+    window
+        Part of the image, per spatial axis.
+    first
+        Index of the first output of the box; None: 0.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, *window)
+    """
+    if any(scale != 1 for scale in grid.scale):
+        size = [n * int(s) for n, s in zip(logits.shape[2:], grid.scale, strict=True)]
+        logits = functional.interpolate(logits, size, mode=_LINEAR[len(window)])
+    # Position 0 of the enlarged logits lies half a cell before that of the small ones.
+    start = [
+        round(at * scale - (scale - 1) / 2 + translate)
+        for at, scale, translate in zip(
+            first or (0,) * len(window), grid.scale, grid.translate, strict=True
+        )
+    ]
+    inner = tuple(slice(w.start - a, w.stop - a) for w, a in zip(window, start, strict=True))
+    rows: NDArray[np.float32] = logits[0].cpu().numpy()[:, *inner]
+    return rows

@@ -64,27 +64,44 @@ def test_padding_given_as_a_word_is_left_to_torch() -> None:
 
 
 def cut(kept: torch.Tensor, image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    window = (slice(8, 24), slice(4, 28))
-    convolutions = CutConvolutions({0: kept}, (32, 32), window, (0.5, 0.5))
-    crop = image[:, :, *window]
-    return convolutions("conv2d", functional.conv2d, (crop, weight), {"padding": 1})
+    windows = [(slice(8, 24), slice(4, 28)), (slice(16, 32), slice(0, 24))]
+    convolutions = CutConvolutions({0: kept}, (32, 32), windows, [(0.5, 0.5), (0.7, 0.1)])
+    crops = torch.cat([image[:, :, *window] for window in windows])
+    return convolutions("conv2d", functional.conv2d, (crops, weight), {"padding": 1})
 
 
 def test_what_is_known_is_cut_out() -> None:
     image, weight = torch.randn(1, 2, 32, 32), torch.randn(3, 2, 3, 3)
     whole = functional.conv2d(image, weight, padding=1)
-    assert torch.equal(cut(whole, image, weight), whole[:, :, 8:24, 4:28])
+    found = cut(whole, image, weight)
+    assert torch.equal(found[:1], whole[:, :, 8:24, 4:28])
+    assert torch.equal(found[1:], whole[:, :, 16:32, 0:24])
 
 
-def test_another_value_is_noticed() -> None:
+@pytest.mark.parametrize("crop", [(slice(8, 24), slice(4, 28)), (slice(17, 32), slice(0, 23))])
+def test_another_value_is_noticed(crop: tuple[slice, slice]) -> None:
+    """In whichever crop of the batch it is."""
     image, weight = torch.randn(1, 2, 32, 32), torch.randn(3, 2, 3, 3)
     whole = functional.conv2d(image, weight, padding=1)
+    kept = torch.full_like(whole, float("nan"))
+    kept[:, :, *crop] = whole[:, :, *crop]
     with pytest.raises(SizeMatters):
-        cut(whole.roll(1, 2), image, weight)
+        cut(kept, image, weight)
 
 
 def test_outputs_that_do_not_shift_evenly_are_computed() -> None:
     image, weight = torch.randn(1, 2, 32, 32), torch.randn(3, 2, 3, 3)
     odd = torch.randn(1, 3, 31, 30)
     found = cut(odd, image, weight)
-    torch.testing.assert_close(found, functional.conv2d(image[:, :, 8:24, 4:28], weight, padding=1))
+    crop = functional.conv2d(image[:, :, 8:24, 4:28], weight, padding=1)
+    torch.testing.assert_close(found[:1], crop)
+
+
+def test_a_batch_has_the_gradients_of_its_items() -> None:
+    weight, gradient = torch.randn(3, 2, 3, 3), torch.zeros(2, 3, 12, 14)
+    gradient[0, :, 2:4, 3:6] = torch.randn(3, 2, 3)
+    gradient[1, :, 9:12, 0:2] = torch.randn(3, 3, 2)
+    convolution = Convolution.of("conv2d", (gradient, weight), {"padding": 1})
+    both = convolution.input_gradient(gradient, (12, 14))
+    alone = [convolution.input_gradient(item[None], (12, 14)) for item in gradient]
+    torch.testing.assert_close(both, torch.cat(alone))

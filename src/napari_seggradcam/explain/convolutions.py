@@ -1,4 +1,4 @@
-"""Convolutions on a crop whose outputs are known already.
+"""Convolutions on crops whose outputs are known already.
 
 The passes over a crop are there for the gradient alone: what every convolution gives on the crop
 is a part of what it gave on the whole image. So outputs that were kept are cut out instead of
@@ -22,6 +22,7 @@ from .reach import TOLERANCE
 
 Call = Callable[..., Any]
 Sizes = tuple[int, ...]
+Box = tuple[slice, ...]
 
 _CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
@@ -100,7 +101,8 @@ class Convolution:
         Parameters
         ----------
         gradient
-            With respect to the output; only the box in which it is not zero is computed.
+            With respect to the output, of shape (batch, channels, *spatial). Only the box in which
+            it is not zero, for any item, is computed.
         size
             Spatial shape of the input.
         """
@@ -187,7 +189,7 @@ class KeepConvolutions:
 
 
 class CutConvolutions:
-    """Cuts out what convolutions give on a crop from what they gave on the whole.
+    """Cuts out what convolutions give on a batch of crops from what they gave on the whole.
 
     Parameters
     ----------
@@ -195,23 +197,23 @@ class CutConvolutions:
         Outputs on the whole by number of the call, as far as they were kept.
     whole
         Spatial shape of the whole input.
-    window
-        The crop, per spatial axis.
-    centre
-        Where M lies in the crop, per spatial axis, as a share of its size.
+    windows
+        The crops, all of one shape, in the order of the batch.
+    centres
+        Where M lies in each crop, per spatial axis, as a share of its size.
     """
 
     def __init__(
         self,
         kept: dict[int, torch.Tensor],
         whole: Sequence[int],
-        window: Sequence[slice],
-        centre: Sequence[float],
+        windows: Sequence[Box],
+        centres: Sequence[Sequence[float]],
     ):
         self._kept = kept
         self._whole = whole
-        self._window = window
-        self._centre = centre
+        self._windows = windows
+        self._centres = centres
         self._count = 0
 
     def __call__(self, name: str, func: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -228,57 +230,81 @@ class CutConvolutions:
         if whole is None or convolution is None:
             return func(*args, **kwargs)
         tensor: torch.Tensor = args[0] if args else kwargs["input"]
-        part = self._part(whole, convolution.output_size(tensor.shape[2:]))
-        if part is None:
+        size = convolution.output_size(tensor.shape[2:])
+        where = [self._where(whole, size, window) for window in self._windows]
+        parts = [whole[:, :, *part] for part in where if part is not None]
+        if len(parts) < len(where):
             return func(*args, **kwargs)
         if not convolution.transposed:
-            self._check(convolution, tensor, part)
-        return _Known.apply(tensor, part, convolution)  # type: ignore[no-untyped-call]
+            self._check(convolution, tensor, parts)
+        return _Known.apply(tensor, parts, convolution)  # type: ignore[no-untyped-call]
 
-    def _part(self, whole: torch.Tensor, size: Sizes) -> torch.Tensor | None:
+    def _where(self, whole: torch.Tensor, size: Sizes, window: Box) -> Box | None:
         """Part of a kept output, or None if it does not shift evenly with the input."""
         where = []
-        for n, length, total, window in zip(
-            size, whole.shape[2:], self._whole, self._window, strict=True
-        ):
-            cut_off = total - (window.stop - window.start)
-            start, uneven = divmod(window.start * (length - n), cut_off) if cut_off else (0, 0)
+        for n, length, total, side in zip(size, whole.shape[2:], self._whole, window, strict=True):
+            cut_off = total - (side.stop - side.start)
+            start, uneven = divmod(side.start * (length - n), cut_off) if cut_off else (0, 0)
             if uneven or start < 0 or start + n > length:
                 return None
             where.append(slice(start, start + n))
-        return whole[:, :, *where]
+        return tuple(where)
 
-    def _check(self, convolution: Convolution, tensor: torch.Tensor, part: torch.Tensor) -> None:
-        """Compute one position inside M's footprint."""
-        at, window = [], []
-        for share, n, stride, padding, extent, size in zip(
-            self._centre,
-            part.shape[2:],
-            convolution.stride,
-            convolution.padding,
-            convolution.extents,
-            tensor.shape[2:],
-            strict=True,
-        ):
-            first, last = -(-padding // stride), (size + padding - extent) // stride
-            if first > last:  # the kernel is larger than the input
+    def _check(
+        self, convolution: Convolution, tensor: torch.Tensor, parts: Sequence[torch.Tensor]
+    ) -> None:
+        """Compute one position inside M's footprint, in every crop."""
+        seen, here = [], []
+        for item, (centre, part) in enumerate(zip(self._centres, parts, strict=True)):
+            places = _position(convolution, centre, tensor.shape[2:], part.shape[2:])
+            if places is None:
                 return
-            position = min(max(int(share * n), first), last)
-            start = position * stride - padding
-            at.append(slice(position, position + 1))
-            window.append(slice(start, start + extent))
+            at, window = places
+            seen.append(tensor[item : item + 1, :, *window])
+            here.append(part[:, :, *at])
         with torch.no_grad():
-            seen, weight, bias = tensor[:, :, *window], convolution.weight, convolution.bias
-            convolve = _CONVOLVE[tensor.ndim - 2]
-            options = (1, 0, convolution.dilation, convolution.groups)
-            here = part[:, :, *at]
-            difference = (convolve(seen, weight, bias, *options) - here).abs().max()
-            if difference <= 0.1 * TOLERANCE * here.abs().max():
-                return
-            # The values nearly cancel out, or are others: what was summed to them decides.
-            summed = convolve(seen.abs(), weight.abs(), None, *options)
-            if difference > TOLERANCE * summed.max():
+            if not _agree(convolution, torch.cat(seen), torch.cat(here)):
                 raise SizeMatters
+
+
+def _position(
+    convolution: Convolution, centre: Sequence[float], size: Sequence[int], length: Sequence[int]
+) -> tuple[Box, Box] | None:
+    """One position of an output and the inputs that it sees, none of them padding.
+
+    None if there is no such position.
+    """
+    at, window = [], []
+    for share, n, stride, padding, extent, m in zip(
+        centre,
+        length,
+        convolution.stride,
+        convolution.padding,
+        convolution.extents,
+        size,
+        strict=True,
+    ):
+        first, last = -(-padding // stride), (m + padding - extent) // stride
+        if first > last:  # the kernel is larger than the input
+            return None
+        position = min(max(int(share * n), first), last)
+        start = position * stride - padding
+        at.append(slice(position, position + 1))
+        window.append(slice(start, start + extent))
+    return tuple(at), tuple(window)
+
+
+def _agree(convolution: Convolution, seen: torch.Tensor, here: torch.Tensor) -> bool:
+    """Whether a convolution gives these values at one position per item, up to rounding."""
+    weight, convolve = convolution.weight, _CONVOLVE[seen.ndim - 2]
+    options = (1, 0, convolution.dilation, convolution.groups)
+    found = convolve(seen, weight, convolution.bias, *options)
+    difference = (found - here).abs().flatten(1).amax(1)
+    if bool((difference <= 0.1 * TOLERANCE * here.abs().flatten(1).amax(1)).all()):
+        return True
+    # The values nearly cancel out, or are others: what was summed to them decides.
+    summed = convolve(seen.abs(), weight.abs(), None, *options).flatten(1).amax(1)
+    return bool((difference <= TOLERANCE * summed).all())
 
 
 class _Known(torch.autograd.Function):
@@ -286,12 +312,12 @@ class _Known(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tensor: torch.Tensor, part: torch.Tensor, convolution: Convolution
+        ctx: Any, tensor: torch.Tensor, parts: list[torch.Tensor], convolution: Convolution
     ) -> torch.Tensor:
         ctx.convolution = convolution
         ctx.size = tuple(tensor.shape[2:])
-        # A copy, because what comes next may work in place.
-        return part.clone()
+        # A copy also of one part, because what comes next may work in place.
+        return torch.cat(parts)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:

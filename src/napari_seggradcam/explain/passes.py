@@ -190,7 +190,8 @@ class Passes:
         capture = Capture(self._network.module, question.layers, lambda name: None)
         tensor = channels_last(self._activations.input[:, :, *crop.window])
         shape = self._activations.input.shape[2:]
-        convolve = CutConvolutions(self._activations.convolutions, shape, crop.window, crop.centre)
+        kept = self._activations.convolutions
+        convolve = CutConvolutions(kept, shape, [crop.window], [crop.centre])
         logits = self._forward(capture, tensor, question.cancel, convolve)
         capture.backward(score(logits, target, crop.region), on_gradient, question.cancel)
         return logits.detach()[:, :, *crop.region.box].clone()

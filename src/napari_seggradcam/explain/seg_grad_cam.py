@@ -10,6 +10,7 @@ K. Vinogradova, A. Dibrov, G. Myers: Towards Interpretable Semantic Segmentation
 Gradient-Weighted Class Activation Mapping. AAAI-20 student abstract, 2020.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,27 +61,66 @@ class LayerWeights:
 
     def add(self, gradient: torch.Tensor) -> None:
         """Add dS/dA_k of shape (1, channels, *spatial)."""
-        total, size = _sum(gradient), _sum(gradient.abs())
+        total, size = sums(gradient)
+        self.add_sums(total[0], size[0])
+
+    def add_sums(self, total: torch.Tensor, size: torch.Tensor) -> None:
+        """Add what `sums` gave for one item of a batch, each of shape (channels,)."""
         self._sum = total if self._sum is None else self._sum + total
         self._size = size if self._size is None else self._size + size
 
     def answer(self, maps: torch.Tensor) -> LayerAnswer:
-        """Weights and signed map.
+        """Weights and signed map; see `answers`."""
+        return answers([self], maps)[0]
 
-        Parameters
-        ----------
-        maps
-            A_k on the whole, of shape (1, channels, *spatial).
-        """
+    def means(self, channels: int, positions: int) -> tuple[torch.Tensor, str | None]:
+        """α_k, in double, of shape (channels,); and why they are zero, or None."""
         if self._sum is None or self._size is None or not bool(self._size.any()):
-            signed = np.zeros(tuple(maps.shape[2:]), np.float32)
-            return LayerAnswer(signed, np.zeros(maps.shape[1], np.float32), NO_PATH)
-        weights, empty = self._sum / maps[0, 0].numel(), None
+            return torch.zeros(channels, dtype=torch.float64), NO_PATH
         if float(self._sum.abs().max()) <= _ROUNDING * float(self._size.max()):
-            weights, empty = torch.zeros_like(weights), NORMALISED_AWAY
-        weights = weights.float()
-        signed = torch.tensordot(weights.to(maps.device), maps[0].float(), dims=1)
-        return LayerAnswer(signed.cpu().numpy(), weights.cpu().numpy(), empty)
+            return torch.zeros_like(self._sum), NORMALISED_AWAY
+        return self._sum / positions, None
+
+
+def answers(weights: Sequence[LayerWeights], maps: torch.Tensor) -> list[LayerAnswer]:
+    """What the method says of one network layer, for one question after another.
+
+    Parameters
+    ----------
+    weights
+        Of every question.
+    maps
+        A_k on the whole, of shape (1, channels, *spatial); read once for all questions.
+    """
+    channels, shape = maps.shape[1], tuple(maps.shape[2:])
+    found = [of_one.means(channels, maps[0, 0].numel()) for of_one in weights]
+    alphas = torch.stack([alpha for alpha, _ in found]).float()
+    there = [number for number, (_, empty) in enumerate(found) if empty is None]
+    signed = np.zeros((len(found), *shape), np.float32)
+    if there:
+        product = alphas[there].to(maps.device) @ maps[0].flatten(1).float()
+        signed[there] = product.view(-1, *shape).cpu().numpy()
+    return [
+        LayerAnswer(signed[number], alphas[number].numpy(), empty)
+        for number, (_, empty) in enumerate(found)
+    ]
+
+
+def sums(gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums over all positions of a gradient and of its absolute values, for every item.
+
+    Parameters
+    ----------
+    gradient
+        dS/dA_k of shape (batch, channels, *spatial). Where it is known to be zero outside a box,
+        the box alone gives the same.
+
+    Returns
+    -------
+    tuple of tensor
+        Each in double, on the processor, of shape (batch, channels).
+    """
+    return _sum(gradient), _sum(gradient.abs())
 
 
 def _sum(values: torch.Tensor) -> torch.Tensor:
@@ -94,4 +134,5 @@ def _sum(values: torch.Tensor) -> torch.Tensor:
     rows = values.movedim(1, -1)
     ones = torch.ones((1, rows.shape[-2]), dtype=values.dtype, device=values.device)
     # On the processor, because not every device knows double precision.
-    return torch.matmul(ones, rows).cpu().double().flatten(0, -2).sum(0)
+    rows = torch.matmul(ones, rows).cpu().double()
+    return rows.flatten(1, -2).sum(1)

@@ -60,6 +60,7 @@ class RunSection(Section):
         self.rows.addWidget(self.keep.native)
         self.rows.addWidget(self.script_button)
         self.show_idle("")
+        self.show_kept("", False)
 
     def _build_memory(self, memory: float) -> None:
         self.kept = Message(level="hint")
@@ -76,8 +77,8 @@ class RunSection(Section):
             self.forget_requested.emit,
         )
         fields = FieldGrid()
-        fields.add("Memory", beside(self.memory.native, self.forget_button, stretch=(1, 0)))
-        self.rows.addWidget(self.kept)
+        fields.add("Memory", self.memory.native)
+        self.rows.addLayout(beside(self.kept, self.forget_button, stretch=(1, 0)))
         self.rows.addLayout(fields)
 
     @property
@@ -116,8 +117,12 @@ class RunSection(Section):
         self.button.setEnabled(False)
 
     def show_kept(self, text: str, may_forget: bool) -> None:
-        """Say what is kept for the next question, and whether it can be freed now."""
+        """Say what is kept for the next question, and whether it can be freed now.
+
+        Without text there is nothing to free, and no button.
+        """
         self.kept.say(text, "hint")
+        self.forget_button.setVisible(bool(text))
         self.forget_button.setEnabled(may_forget)
 
     def _on_clicked(self) -> None:

@@ -9,8 +9,11 @@ from napari.layers import Image, Layer
 from napari.settings import get_settings
 from npe2 import PluginManager
 
-from napari_seggradcam.explain.explanation import Explanation
+from napari_seggradcam.explain.explanation import Explanation, open_explanation
 from napari_seggradcam.store.explanations import write_explanation
+from napari_seggradcam.viewer import reader
+from napari_seggradcam.viewer.heatmaps import heatmap_layer, region_layer
+from napari_seggradcam.viewer.inputs import plan_input
 from napari_seggradcam.viewer.placement import layer_grid
 from napari_seggradcam.viewer.reader import get_reader, prefer_reader
 
@@ -30,9 +33,9 @@ def saved(explanation: Explanation, tmp_path: Path) -> Path:
 
 
 def read(path: Path) -> list[Layer]:
-    reader = get_reader(str(path))
-    assert reader is not None
-    return [Layer.create(*layer) for layer in reader(str(path))]
+    found = get_reader(str(path))
+    assert found is not None
+    return [Layer.create(*layer) for layer in found(str(path))]
 
 
 def test_saved_explanation_opens_as_image_heatmaps_and_region(
@@ -139,3 +142,71 @@ def test_choice_of_another_reader_stays(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(plugins, "extension2reader", {pattern: "other"})
     prefer_reader()
     assert plugins.extension2reader == {pattern: "other"}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arrays on disk that are read, one entry for each reading."""
+    import zarr
+
+    found: list[str] = []
+    get = zarr.Array.__getitem__
+
+    def counted(self: zarr.Array, selection: object) -> object:
+        found.append(self.path)
+        return get(self, selection)
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", counted)
+    return found
+
+
+def test_a_large_explanation_is_read_where_it_is_looked_at(
+    saved: Path, explanation: Explanation, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "LAZY_ABOVE", 1000)
+    viewer = ViewerModel()
+    found = get_reader(str(saved))
+    assert found is not None
+    data = found(str(saved))
+    assert reads == []
+    for layer_data in data:
+        viewer.add_layer(Layer.create(*layer_data))
+    image, *heatmaps, region = viewer.layers
+    # napari reads what it shows; of the hidden heatmaps, and of signed maps and weights, nothing.
+    shown = {"image/0", "image/labels/region/0", "maps/01-bottleneck-relu-2/0"}
+    assert set(reads) <= shown
+    for layer, heatmap in zip(heatmaps, explanation.values(), strict=True):
+        assert not isinstance(layer.data, np.ndarray)
+        assert layer.contrast_limits == [0.0, heatmap.heatmap.max()]
+        assert set(reads) <= shown
+    for layer, heatmap in zip(heatmaps, explanation.values(), strict=True):
+        layer.visible = True
+        np.testing.assert_array_equal(np.asarray(layer.data), heatmap.heatmap)
+    np.testing.assert_array_equal(np.asarray(region.data), explanation.region)
+    assert region.dtype == np.uint8
+    assert region.get_value((3, 4), world=True) == 1
+    assert image.data.shape == SHAPE
+
+
+def test_a_small_explanation_is_read_at_once(saved: Path) -> None:
+    assert all(isinstance(layer.data, np.ndarray) for layer in read(saved))
+
+
+def test_a_lazy_explanation_gives_the_layers_of_one_in_memory(
+    saved: Path, explanation: Explanation, reads: list[str]
+) -> None:
+    lazy = open_explanation(saved, lazy=True)
+    viewer = ViewerModel()
+    image = Image(np.asarray(lazy.image))
+    plan = plan_input(image, viewer.dims, 2, 1)
+    for name, heatmap in explanation.items():
+        reads.clear()
+        layer = heatmap_layer(lazy, name, plan, "run")
+        # What the layer shows, once, and nothing to find its limits.
+        assert sum(path.startswith("maps/") for path in reads) == 1
+        np.testing.assert_array_equal(np.asarray(layer.data), heatmap.heatmap)
+        assert layer.contrast_limits == [0.0, heatmap.heatmap.max()]
+        viewer.add_layer(layer)
+    outline = region_layer(lazy, plan, "run")
+    viewer.add_layer(outline)
+    np.testing.assert_array_equal(outline.data, explanation.region)

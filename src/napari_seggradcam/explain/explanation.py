@@ -32,6 +32,14 @@ class Heatmap:
         Spatial shape of the image.
     empty : str or None
         Why the heatmap is zero everywhere, in a sentence; None where it is not.
+    top : float or None
+        Upper end of the heatmap's colour scale, as a file has it; None where it was not read from
+        one.
+
+    Notes
+    -----
+    Of an explanation that was opened with ``lazy=True`` all arrays are dask arrays, also those that
+    `heatmap` and `resized` give: nothing is read before ``compute()`` or ``np.asarray``.
     """
 
     layer: NetworkLayer
@@ -41,6 +49,7 @@ class Heatmap:
     translate: tuple[float, ...]
     image_shape: tuple[int, ...]
     empty: str | None = None
+    top: float | None = None
 
     @property
     def name(self) -> str:
@@ -84,8 +93,10 @@ def _interpolate(
     column = [1] * values.ndim
     column[axis] = -1
     share = (at - low).astype(np.float32).reshape(column)
-    between = values.take(low, axis) * (1 - share) + values.take(high, axis) * share
-    return np.asarray(between, np.float32)
+    # The functions of numpy, because they work on dask arrays too and leave them on disk.
+    below, above = np.take(values, low, axis), np.take(values, high, axis)
+    between: NDArray[np.float32] = below * (1 - share) + above * share
+    return between.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +151,7 @@ class Explanation(Mapping[str, Heatmap]):
 
     @property
     def region_size(self) -> int:
-        """Number of image pixels in M."""
+        """Number of image pixels in M; reads all of a lazy region, piece by piece."""
         return int(np.count_nonzero(self.region))
 
     @property
@@ -159,6 +170,7 @@ class Explanation(Mapping[str, Heatmap]):
         ----------
         path
             Folder to write. One that was written here before is replaced; anything else is kept.
+            An explanation that was opened with ``lazy=True`` is copied piece by piece.
 
         Raises
         ------
@@ -168,17 +180,25 @@ class Explanation(Mapping[str, Heatmap]):
         return write_explanation(path, self.stored_maps(), self.region, self.image, self.record)
 
 
-def open_explanation(path: str | Path) -> Explanation:
+def open_explanation(path: str | Path, lazy: bool = False) -> Explanation:
     """Open what `Explanation.save` has written.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    lazy
+        Whether to leave all values on disk: every array is a dask array then, for explanations
+        that do not fit into memory.
 
     Raises
     ------
     ExplanationFileError
         If it is missing, damaged or something else.
     """
-    stored = read_explanation(path)
+    stored = read_explanation(path, lazy)
     shape = stored.region.shape
-    image = np.zeros(shape) if stored.image is None else stored.image
+    image = np.zeros_like(stored.region, float) if stored.image is None else stored.image
     heatmaps = {m.name: _from_stored(m, shape) for m in stored.maps}
     question = stored.record["question"]
     return Explanation(
@@ -217,4 +237,5 @@ def _from_stored(stored: StoredMap, image_shape: tuple[int, ...]) -> Heatmap:
         stored.translate,
         image_shape,
         stored.empty,
+        stored.top,
     )

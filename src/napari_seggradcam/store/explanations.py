@@ -52,6 +52,9 @@ class StoredMap:
         element ``i`` lies at ``scale * i + translate``, pixel centres at whole numbers.
     attributes : dict
         What else is known about the network layer; JSON types only.
+    top : float or None
+        Upper end of the heatmap's colour scale: its largest value, 1 where that is 0. Known of
+        what was read from a file, and not written.
     """
 
     name: str
@@ -61,6 +64,7 @@ class StoredMap:
     scale: tuple[float, ...]
     translate: tuple[float, ...]
     attributes: dict[str, Any] = field(default_factory=dict)
+    top: float | None = None
 
     @property
     def empty(self) -> str | None:
@@ -86,6 +90,10 @@ class StoredExplanation:
         Size of the image's pixels per spatial axis, in `units`.
     units : tuple of str or None
         OME-Zarr unit per spatial axis, None where pixels are all that is known.
+
+    Notes
+    -----
+    Where it was read with ``lazy=True`` every array is a dask array.
     """
 
     maps: tuple[StoredMap, ...]
@@ -94,6 +102,12 @@ class StoredExplanation:
     record: dict[str, Any]
     pixel_size: tuple[float, ...]
     units: tuple[str, ...] | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all arrays take in memory, whether they are there or not."""
+        maps = sum(m.signed.nbytes + m.heatmap.nbytes + m.weights.nbytes for m in self.maps)
+        return int(maps + self.region.nbytes + (0 if self.image is None else self.image.nbytes))
 
 
 def is_explanation(path: str | Path) -> bool:
@@ -125,6 +139,7 @@ def write_explanation(
     path : path-like
         The folder to make, by convention ``*.sgc.zarr``.
     maps : sequence of StoredMap
+        Dask arrays are written chunk by chunk; so are those of region and image.
     region : ndarray of bool, spatial shape of the image
     image : ndarray or None
         The image: shape of `region`, or with one channel axis more, first or last.
@@ -148,46 +163,48 @@ def write_explanation(
         parts do not fit together.
     """
     target = Path(path)
-    region = np.asarray(region, dtype=bool)
+    region = region.astype(bool, copy=False)
     _check_parts(maps, region, image)
     description = {
         "format": FORMAT,
-        "record": _as_json(record, "record"),
-        "maps": [_describe(number, stored) for number, stored in enumerate(maps)],
+        "record": as_json(record, "record"),
+        "maps": [
+            describe_map(number, stored.name, stored.scale, stored.translate, stored.attributes)
+            for number, stored in enumerate(maps)
+        ],
         "pixel_size": [float(size) for size in pixel_size or (1.0,) * region.ndim],
         "units": list(units) if units else None,
         "image_channels": None if image is None else _channel_axis(image, region),
     }
-    if target.exists() and not is_explanation(target):
-        raise ExplanationFileError(
-            f"{target} exists and is not a saved explanation, so it is not overwritten. "
-            "Choose another name, or remove it first."
-        )
+    check_replaceable(target)
     from .omezarr import write_parts  # zarr takes half a second to import
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = _beside(target)
+        partial = beside(target)
         partial.mkdir()
     except OSError as error:
-        raise _cannot_write(target, error) from error
+        raise cannot_write(target, error) from error
     try:
         write_parts(partial, KEY, description, maps, region, image)
-        _replace(target, partial)
+        replace_with(target, partial)
     except OSError as error:
-        raise _cannot_write(target, error) from error
+        raise cannot_write(target, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
-def read_explanation(path: str | Path) -> StoredExplanation:
-    """Read what `write_explanation` wrote; the values come back exactly.
+def read_explanation(path: str | Path, lazy: bool = False) -> StoredExplanation:
+    """Read what `write_explanation` or a `GrowingExplanation` wrote; the values come back exactly.
 
     Parameters
     ----------
     path : path-like
         The folder.
+    lazy : bool
+        Whether to read no values yet: all arrays are dask arrays then. That a piece is missing is
+        still found here; a damaged piece only when it is read, as zarr's own error.
 
     Returns
     -------
@@ -204,20 +221,19 @@ def read_explanation(path: str | Path) -> StoredExplanation:
     from .omezarr import read_parts  # zarr takes half a second to import
 
     try:
-        arrays = read_parts(source, description)
+        arrays = read_parts(source, description, lazy)
         maps = tuple(
             StoredMap(
                 name=entry["name"],
-                signed=signed,
-                heatmap=heatmap,
-                weights=weights,
+                signed=values.signed,
+                heatmap=values.heatmap,
+                weights=values.weights,
                 scale=tuple(entry["scale"]),
                 translate=tuple(entry["translate"]),
                 attributes=entry["attributes"],
+                top=values.top,
             )
-            for entry, (heatmap, signed, weights) in zip(
-                description["maps"], arrays.maps, strict=True
-            )
+            for entry, values in zip(description["maps"], arrays.maps, strict=True)
         )
         units = description["units"]
         return StoredExplanation(
@@ -289,19 +305,25 @@ def _channel_axis(image: NDArray[Any], region: NDArray[np.bool_]) -> str:
     )
 
 
-def _describe(number: int, stored: StoredMap) -> dict[str, Any]:
-    """Everything about one map but its arrays."""
-    words = "".join(c if c.isascii() and c.isalnum() else " " for c in stored.name).split()
+def describe_map(
+    number: int,
+    name: str,
+    scale: Sequence[float],
+    translate: Sequence[float],
+    attributes: dict[str, Any],
+) -> dict[str, Any]:
+    """Everything about one map but its arrays, in the form of the root group's attributes."""
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in name).split()
     return {
         "path": "maps/" + "-".join([f"{number:02d}", *words]),
-        "name": stored.name,
-        "scale": [float(value) for value in stored.scale],
-        "translate": [float(value) for value in stored.translate],
-        "attributes": _as_json(stored.attributes, f"attributes of {stored.name!r}"),
+        "name": name,
+        "scale": [float(value) for value in scale],
+        "translate": [float(value) for value in translate],
+        "attributes": as_json(attributes, f"attributes of {name!r}"),
     }
 
 
-def _as_json(value: dict[str, Any], what: str) -> Any:
+def as_json(value: dict[str, Any], what: str) -> Any:
     """Return `value` as JSON gives it back, or say what can't be written."""
     try:
         return json.loads(json.dumps(value, allow_nan=False))
@@ -312,12 +334,21 @@ def _as_json(value: dict[str, Any], what: str) -> Any:
         ) from error
 
 
-def _replace(target: Path, partial: Path) -> None:
+def check_replaceable(target: Path) -> None:
+    """Refuse to write over anything but a saved explanation."""
+    if target.exists() and not is_explanation(target):
+        raise ExplanationFileError(
+            f"{target} exists and is not a saved explanation, so it is not overwritten. "
+            "Choose another name, or remove it first."
+        )
+
+
+def replace_with(target: Path, partial: Path) -> None:
     """Move `partial` to `target`; what was there comes back if that fails."""
     if not target.exists():
         partial.rename(target)
         return
-    old = _beside(target)
+    old = beside(target)
     target.rename(old)
     try:
         partial.rename(target)
@@ -327,12 +358,13 @@ def _replace(target: Path, partial: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _beside(target: Path) -> Path:
+def beside(target: Path) -> Path:
     """Name a hidden folder on the same disk that nobody else uses."""
     return target.with_name(f".{target.name}.{uuid4().hex[:12]}")
 
 
-def _cannot_write(target: Path, error: OSError) -> ExplanationFileError:
+def cannot_write(target: Path, error: Exception) -> ExplanationFileError:
+    """Say that an explanation can't be written, and why."""
     return ExplanationFileError(
         f"The explanation can't be written to {target} ({error}). "
         "Choose a folder that you may write to, with enough space."

@@ -4,7 +4,7 @@ Kept apart from `explanations`, because zarr is slow to import and only needed w
 file is really written or read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,24 @@ from ome_zarr.writer import add_metadata, write_label_metadata, write_multiscale
 
 if TYPE_CHECKING:
     from .explanations import StoredMap
+    from .growing import MapPlan
 
 _SPATIAL = "zyx"
 _CHUNK = {1: 65536, 2: 1024, 3: 128}
 _REGION_COLOUR = [0, 229, 255, 160]
+# Every chunk is written, also where it is all zero, and carries a checksum: a missing
+# or damaged one is an error when read, never a piece of zeros.
+_WRITE_ALL = {"write_empty_chunks": True}
+
+
+@dataclass(frozen=True)
+class MapArrays:
+    """The arrays of one network layer's map, and the largest value to show of its heatmap."""
+
+    heatmap: NDArray[np.float32]
+    signed: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    top: float
 
 
 @dataclass(frozen=True)
@@ -28,12 +42,12 @@ class Arrays:
 
     Attributes
     ----------
-    maps : list of (heatmap, signed, weights)
+    maps : list of MapArrays
     region : ndarray of bool
     image : ndarray or None
     """
 
-    maps: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]
+    maps: list[MapArrays]
     region: NDArray[np.bool_]
     image: NDArray[Any] | None
 
@@ -65,44 +79,91 @@ def write_parts(
     description : dict
         See `explanations.write_explanation`.
     maps, region, image
-        As there.
+        As there; dask arrays are written chunk by chunk.
     """
     root = zarr.open_group(folder, mode="w", zarr_format=3)
-    root.attrs[key] = description
-    size = description["pixel_size"]
-    units = description["units"]
-    on_image = _Placement(tuple(size), (0.0,) * region.ndim, units)
-    series = []
     for entry, stored in zip(description["maps"], maps, strict=True):
         group = root.create_group(entry["path"])
-        placement = _Placement(
-            tuple(s * p for s, p in zip(entry["scale"], size, strict=True)),
-            tuple(t * p for t, p in zip(entry["translate"], size, strict=True)),
-            units,
-        )
         both = np.stack([stored.heatmap, stored.signed]).astype(np.float32)
-        _write_image(group, both, placement, stored.name)
-        add_metadata(group, {"omero": {"channels": _channels(stored.heatmap, stored.signed)}})
-        _write_array(group, "weights", np.asarray(stored.weights, np.float32))
-        series.append(entry["path"])
+        placement = _placement(description, entry)
+        array = _create_image(group, both.shape, np.float32, placement, stored.name)
+        _fill(array, both)
+        weights = stored.weights.astype(np.float32)
+        _fill(_create_array(group, "weights", weights.shape, np.float32), weights)
+        add_metadata(group, {"omero": {"channels": _channels(array)}})
     parent = root
     if image is not None:
         parent = root.create_group("image")
-        last = description["image_channels"] == "last"
-        _write_image(parent, np.moveaxis(image, -1, 0) if last else image, on_image, "image")
-        series.append("image")
-    labels = parent.create_group("labels")
-    _write_image(labels.create_group("region"), region.astype(np.uint8), on_image, "region")
-    colour = {"label-value": 1, "rgba": _REGION_COLOUR}
-    source = {} if image is None else {"source": {"image": "../../"}}
-    write_label_metadata(labels, "region", colors=[colour], **source)
-    add_metadata(labels, {"version": "0.5"})
-    add_metadata(root, {"version": "0.5", "bioformats2raw.layout": 3})
-    add_metadata(root.create_group("OME"), {"version": "0.5", "series": series})
+        if description["image_channels"] == "last":
+            image = np.moveaxis(image, -1, 0)
+        placement = _placement(description)
+        _fill(_create_image(parent, image.shape, image.dtype, placement, "image"), image)
+    _fill(_create_region(parent, description, region.shape), region.astype(np.uint8))
+    _finish(root, key, description)
 
 
-def read_parts(folder: Path, description: dict[str, Any]) -> Arrays:
+def create_empty(
+    folder: Path,
+    description: dict[str, Any],
+    plans: Sequence["MapPlan"],
+    region_shape: tuple[int, ...],
+    region_chunk: tuple[int, ...],
+) -> None:
+    """Make the groups and arrays of an explanation without image, all without values.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    description : dict
+        As for `write_parts`.
+    plans, region_shape, region_chunk
+        See `growing.GrowingExplanation.begin`.
+    """
+    root = zarr.open_group(folder, mode="w", zarr_format=3)
+    for entry, plan in zip(description["maps"], plans, strict=True):
+        group = root.create_group(entry["path"])
+        shape = (2, *plan.shape)
+        placement = _placement(description, entry)
+        _create_image(group, shape, np.float32, placement, plan.name, plan.chunk)
+        _create_array(group, "weights", (plan.channels,), np.float32)
+    _create_region(root, description, region_shape, region_chunk)
+
+
+def open_filling(folder: Path, description: dict[str, Any]) -> tuple[list[Any], list[Any], Any]:
+    """Open what `create_empty` made for writing: arrays of the maps, of the weights, the region."""
+    root = zarr.open_group(folder, mode="r+")
+    paths = [entry["path"] for entry in description["maps"]]
+    maps, weights = ([_writable(root, f"{p}/{name}") for p in paths] for name in ("0", "weights"))
+    return maps, weights, _writable(root, "labels/region/0")
+
+
+def finish_filled(folder: Path, key: str, description: dict[str, Any]) -> None:
+    """Give what `create_empty` made, and was filled since, the metadata of `write_parts`.
+
+    Raises
+    ------
+    ValueError
+        If a chunk was not written.
+    """
+    root = zarr.open_group(folder, mode="r+")
+    maps, weights, region = open_filling(folder, description)
+    for array in (*maps, *weights, region):
+        _check_complete(array)
+    for entry, array in zip(description["maps"], maps, strict=True):
+        add_metadata(root[entry["path"]], {"omero": {"channels": _channels(array)}})
+    _finish(root, key, description)
+
+
+def read_parts(folder: Path, description: dict[str, Any], lazy: bool = False) -> Arrays:
     """Read what `write_parts` wrote.
+
+    Parameters
+    ----------
+    folder, description
+        As for `write_parts`.
+    lazy : bool
+        Whether to give dask arrays that read their chunks when they are asked for.
 
     Raises
     ------
@@ -110,28 +171,67 @@ def read_parts(folder: Path, description: dict[str, Any]) -> Arrays:
         If something is missing or damaged.
     """
     root = zarr.open_group(folder, mode="r")
+    read = _lazy_array if lazy else _whole_array
     maps = []
     for entry in description["maps"]:
-        heatmap, signed = _read_array(root, f"{entry['path']}/0")
-        maps.append((heatmap, signed, _read_array(root, f"{entry['path']}/weights")))
+        heatmap, signed = read(root, f"{entry['path']}/0")
+        weights = read(root, f"{entry['path']}/weights")
+        shown = root[entry["path"]].attrs["ome"]["omero"]["channels"][0]
+        maps.append(MapArrays(heatmap, signed, weights, float(shown["window"]["max"])))
     image = None
     parent = ""
     if description["image_channels"] is not None:
         parent = "image/"
-        image = _read_array(root, "image/0")
+        image = read(root, "image/0")
         if description["image_channels"] == "last":
             image = np.moveaxis(image, 0, -1)
-    region = _read_array(root, f"{parent}labels/region/0").astype(bool)
+    region = read(root, f"{parent}labels/region/0").astype(bool)
     return Arrays(maps, region, image)
 
 
-def _write_image(group: zarr.Group, values: NDArray[Any], placement: _Placement, name: str) -> None:
-    """Write one OME-Zarr image of one resolution; an axis more than placed is the channel."""
+def _placement(description: dict[str, Any], entry: dict[str, Any] | None = None) -> _Placement:
+    """Where a map of the description lies, or, without one, the image."""
+    size = description["pixel_size"]
+    if entry is None:
+        return _Placement(tuple(size), (0.0,) * len(size), description["units"])
+    return _Placement(
+        tuple(s * p for s, p in zip(entry["scale"], size, strict=True)),
+        tuple(t * p for t, p in zip(entry["translate"], size, strict=True)),
+        description["units"],
+    )
+
+
+def _create_region(
+    parent: zarr.Group,
+    description: dict[str, Any],
+    shape: tuple[int, ...],
+    chunk: tuple[int, ...] | None = None,
+) -> zarr.Array:
+    """Make the label image of the region, with its metadata."""
+    labels = parent.create_group("labels")
+    group = labels.create_group("region")
+    array = _create_image(group, shape, np.uint8, _placement(description), "region", chunk)
+    colour = {"label-value": 1, "rgba": _REGION_COLOUR}
+    source = {"source": {"image": "../../"}} if description["image_channels"] else {}
+    write_label_metadata(labels, "region", colors=[colour], **source)
+    add_metadata(labels, {"version": "0.5"})
+    return array
+
+
+def _create_image(
+    group: zarr.Group,
+    shape: tuple[int, ...],
+    dtype: Any,
+    placement: _Placement,
+    name: str,
+    chunk: tuple[int, ...] | None = None,
+) -> zarr.Array:
+    """Make one OME-Zarr image of one resolution; an axis more than placed is the channel."""
     ndim = len(placement.scale)
     spatial = _SPATIAL[-ndim:]
-    extra = values.ndim - ndim
+    extra = len(shape) - ndim
     axes = [*"c"[:extra], *spatial]
-    _write_array(group, "0", values, axes)
+    array = _create_array(group, "0", shape, dtype, axes, chunk)
     units = None if placement.units is None else dict(zip(spatial, placement.units, strict=True))
     transformations = [
         {"type": "scale", "scale": [1.0] * extra + list(placement.scale)},
@@ -144,38 +244,104 @@ def _write_image(group: zarr.Group, values: NDArray[Any], placement: _Placement,
         axes_units=units,
         name=name,
     )
+    return array
 
 
-def _write_array(
-    group: zarr.Group, name: str, values: NDArray[Any], axes: list[str] | None = None
-) -> None:
-    # Every chunk is written, also where it is all zero, and carries a checksum: a missing
-    # or damaged one is an error when read, never a piece of zeros.
-    spatial = min(values.ndim, 3) if axes is None else len([a for a in axes if a != "c"])
-    chunks = tuple(max(1, min(n, _CHUNK[max(spatial, 1)])) for n in values.shape)
-    group.create_array(
+def _create_array(
+    group: zarr.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    axes: list[str] | None = None,
+    chunk: tuple[int, ...] | None = None,
+) -> zarr.Array:
+    spatial = min(len(shape), 3) if axes is None else len([a for a in axes if a != "c"])
+    if chunk is None:
+        chunk = (_CHUNK[max(spatial, 1)],) * (len(shape) if axes is None else spatial)
+    # One channel a chunk, so that a heatmap is read without its signed map.
+    chunk = (1,) * (len(shape) - len(chunk)) + chunk
+    return group.create_array(
         name,
-        data=np.ascontiguousarray(values),
-        chunks=chunks,
+        shape=shape,
+        dtype=dtype,
+        chunks=tuple(max(1, min(n, c)) for n, c in zip(shape, chunk, strict=True)),
         compressors=zarr.codecs.ZstdCodec(level=3, checksum=True),
         dimension_names=axes,
-        config={"write_empty_chunks": True},
+        config=_WRITE_ALL,
     )
 
 
-def _read_array(root: zarr.Group, path: str) -> NDArray[Any]:
+def _writable(root: zarr.Group, path: str) -> zarr.Array:
+    """Open an array for writing; how it is written is not in the file."""
+    return root[path].with_config(_WRITE_ALL)
+
+
+def _fill(array: zarr.Array, values: Any) -> None:
+    """Write all values; those that are not in memory chunk by chunk."""
+    if isinstance(values, np.ndarray):
+        array[...] = values
+        return
+    for window in _windows(values.shape, array.chunks):
+        array[window] = np.asarray(values[window])
+
+
+def _finish(root: zarr.Group, key: str, description: dict[str, Any]) -> None:
+    """Write what says that the folder is an explanation, last of all."""
+    series = [entry["path"] for entry in description["maps"]]
+    if description["image_channels"] is not None:
+        series.append("image")
+    add_metadata(root, {"version": "0.5", "bioformats2raw.layout": 3})
+    add_metadata(root.require_group("OME"), {"version": "0.5", "series": series})
+    root.attrs[key] = description
+
+
+def _whole_array(root: zarr.Group, path: str) -> NDArray[Any]:
+    return np.asarray(_complete_array(root, path)[...])
+
+
+def _lazy_array(root: zarr.Group, path: str) -> Any:
+    from dask.array import from_array  # a third of a second, and only large files need it
+
+    array = _complete_array(root, path)
+    # A name of its own each time: a folder that was written anew is not the one that a cache knows.
+    meta = np.empty((0,) * array.ndim, array.dtype)
+    return from_array(array, chunks=array.chunks, name=False, meta=meta)  # type: ignore[no-untyped-call]
+
+
+def _complete_array(root: zarr.Group, path: str) -> zarr.Array:
     array = root[path]
     if not isinstance(array, zarr.Array):
         raise ValueError(f"{path} is not an array")
-    if array.nchunks_initialized != array.nchunks:
-        raise ValueError(f"{path} lacks {array.nchunks - array.nchunks_initialized} of its chunks")
-    return np.asarray(array[...])
+    _check_complete(array)
+    return array
 
 
-def _channels(heatmap: NDArray[np.float32], signed: NDArray[np.float32]) -> list[dict[str, Any]]:
+def _check_complete(array: zarr.Array) -> None:
+    missing = array.nchunks - array.nchunks_initialized
+    if missing:
+        raise ValueError(f"{array.path} lacks {missing} of its chunks")
+
+
+def _windows(shape: tuple[int, ...], chunk: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Windows of one chunk each that cover an array."""
+    counts = tuple(-(-n // c) for n, c in zip(shape, chunk, strict=True))
+    for corner in np.ndindex(*counts):
+        yield tuple(slice(i * c, (i + 1) * c) for i, c in zip(corner, chunk, strict=True))
+
+
+def _extremes(array: zarr.Array, channel: int) -> tuple[float, float]:
+    """Return the smallest and largest value of one channel, and 0; reads a chunk at a time."""
+    low = high = 0.0
+    for window in _windows(array.shape[1:], array.chunks[1:]):
+        values = np.asarray(array[(channel, *window)])
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return low, high
+
+
+def _channels(array: zarr.Array) -> list[dict[str, Any]]:
     """Names and display ranges for readers that show channels; the heatmap is shown first."""
-    top = float(heatmap.max(initial=0.0)) or 1.0
-    size = float(np.abs(signed).max(initial=0.0)) or 1.0
+    top = _extremes(array, 0)[1] or 1.0
+    size = max(map(abs, _extremes(array, 1))) or 1.0
     return [
         _channel("heatmap", "FFA500", 0.0, top, active=True),
         _channel("signed", "FFFFFF", -size, size, active=False),

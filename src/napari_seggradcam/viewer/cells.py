@@ -41,7 +41,7 @@ def cell_layers(
             colormap=settings.colormap,
             opacity=settings.opacity,
             blending=settings.blending,
-            contrast_limits=colour_scale(values),
+            contrast_limits=colour_scale(values, heatmap.top),
             rgb=False,
             **image.transform(heatmap.scale, heatmap.translate),
         )

@@ -69,7 +69,7 @@ def heatmap_layer(
         colormap=settings.colormap,
         opacity=settings.opacity,
         blending=settings.blending,
-        contrast_limits=colour_scale(heatmap.heatmap),
+        contrast_limits=colour_scale(heatmap.heatmap, heatmap.top),
         rgb=False,
         **plan.transform(heatmap.scale, heatmap.translate),
     )
@@ -106,9 +106,17 @@ def region_layer(explanation: "Explanation", plan: InputPlan, run_id: str) -> La
     return mark(layer, "region", "region", run_id=run_id, region_size=int(explanation.region_size))
 
 
-def colour_scale(values: NDArray[Any]) -> tuple[float, float]:
-    """Contrast limits from zero to the largest value; valid for maps without any."""
-    largest = float(values.max())
+def colour_scale(values: NDArray[Any], top: float | None = None) -> tuple[float, float]:
+    """Contrast limits from zero to the largest value; valid for maps without any.
+
+    Parameters
+    ----------
+    values : ndarray
+        The heatmap.
+    top : float, optional
+        Its largest value where that is known; `values` are not looked at then.
+    """
+    largest = float(values.max()) if top is None else top
     return 0.0, largest if largest > 0 else 1.0
 
 

@@ -191,7 +191,7 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
         here = (..., slice(row, row + tile[0]), slice(column, column + tile[1]))
         values = heatmap.resized()
         # The same scale as of the heatmap's own layer; interpolation may stay below it.
-        largest.append(colour_scale(heatmap.heatmap)[1])
+        largest.append(colour_scale(heatmap.heatmap, heatmap.top)[1])
         shares[here] = values / largest[-1]
         outlines[here] = outline
         picture[(*here, slice(None)) if colours else here] = shown

@@ -15,6 +15,9 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 SUFFIX = ".sgc.zarr"
 
+LAZY_ABOVE = 256 * 2**20
+"""Bytes above which an explanation stays on disk and is read where it is looked at."""
+
 
 def get_reader(
     path: str | Sequence[str],
@@ -50,7 +53,7 @@ def _as_list(path: str | Sequence[str]) -> list[str]:
 
 
 def _layers(path: Path) -> list[LayerData]:
-    stored = read_explanation(path)
+    stored = _read_stored(path)
     metadata = {METADATA_KEY: {"file": str(path), "record": stored.record}}
     class_name = stored.record.get("question", {}).get("class", path.name.removesuffix(SUFFIX))
     layers = [] if stored.image is None else [_image(stored, path, metadata)]
@@ -62,7 +65,7 @@ def _layers(path: Path) -> list[LayerData]:
             "colormap": DEFAULT_SETTINGS.colormap,
             "opacity": DEFAULT_SETTINGS.opacity,
             "blending": DEFAULT_SETTINGS.blending,
-            "contrast_limits": colour_scale(one.heatmap),
+            "contrast_limits": colour_scale(one.heatmap, one.top),
             "rgb": False,
             "visible": one is first,
             "metadata": {METADATA_KEY: facts},
@@ -78,6 +81,12 @@ def _layers(path: Path) -> list[LayerData]:
     }
     region = stored.region.astype(np.uint8)
     return [*layers, (region, outline, "labels")]
+
+
+def _read_stored(path: Path) -> StoredExplanation:
+    """Read a small explanation; open a large one."""
+    stored = read_explanation(path, lazy=True)
+    return stored if stored.nbytes > LAZY_ABOVE else read_explanation(path)
 
 
 def _image(stored: StoredExplanation, path: Path, metadata: dict[str, Any]) -> LayerData:

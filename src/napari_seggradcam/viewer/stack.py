@@ -108,5 +108,5 @@ def build_stack(explanation: "Explanation", image: ImageInput) -> Stack:
         The image that was asked about.
     """
     values = np.stack([heatmap.resized() for heatmap in explanation.values()])
-    limits = tuple(colour_scale(heatmap.heatmap) for heatmap in explanation.values())
+    limits = tuple(colour_scale(heatmap.heatmap, heatmap.top) for heatmap in explanation.values())
     return Stack(image, tuple(explanation), values, limits)

@@ -23,6 +23,7 @@ from .compare_control import CompareControl
 from .connections import Connections
 from .image import ImageSection
 from .image_control import ImageControl, sample_marker
+from .memory import MemoryControl, memory_of
 from .network import NetworkSection
 from .network_control import NetworkControl
 from .network_layers import NetworkLayersSection
@@ -59,7 +60,7 @@ class SegGradCamWidget(QWidget):
         self.network = NetworkSection(settings.device)
         self.region = RegionSection()
         self.layers = NetworkLayersSection()
-        self.run = RunSection(settings.keep_results)
+        self.run = RunSection(settings.keep_results, settings.memory)
         self.compare = CompareSection(settings)
         self._lay_out()
         self._make_controls()
@@ -94,7 +95,7 @@ class SegGradCamWidget(QWidget):
 
     def _make_controls(self) -> None:
         viewer = self._viewer
-        self._explainers = ImageExplainer()
+        self._explainers = ImageExplainer(memory_of(self.run.memory.value))
         self.image_control = ImageControl(viewer, self.image, self.network, self)
         self.network_control = NetworkControl(self.network, self)
         self.region_control = RegionControl(viewer, self.region, self.image_control, self)
@@ -113,6 +114,7 @@ class SegGradCamWidget(QWidget):
         )
         self.compare_control = CompareControl(viewer, self.compare, results, self)
         self.script_control = ScriptControl(self.run, self.run_control, self._explainers, self)
+        self.memory_control = MemoryControl(self.run, self._explainers, self)
         self.pointer = Pointer(
             viewer, lambda: self.image_control.plan, self.compare_control.modes, self
         )
@@ -249,3 +251,5 @@ class SegGradCamWidget(QWidget):
         self.run_control.refresh()
         busy = self.run_control.running or self.script_control.running
         self.prediction_control.refresh(allowed=not busy)
+        # A thread that was given up may go on for a moment with what is kept.
+        self.memory_control.refresh(busy or self.prediction_control.running or not self.attached)

@@ -79,6 +79,20 @@ def number(name: str, tooltip: str, value: int = 1, low: int = 0, high: int = 2*
     return _describe(box, name, tooltip)
 
 
+def gibibytes(name: str, tooltip: str, value: float) -> Any:
+    """Return a magicgui FloatSpinBox of an amount of memory; at 0 it says "automatic"."""
+    options = {"min": 0.0, "max": 1024.0, "step": 0.5}
+    box = create_widget(value=value, name=name, widget_type="FloatSpinBox", options=options)
+    # Not every number that is typed on the way to another one is meant.
+    box.native.setKeyboardTracking(False)
+    box.native.setDecimals(2)
+    box.native.setSuffix(" GiB")
+    box.native.setSpecialValueText("automatic")
+    box.native.setMinimumWidth(70)
+    box.value = value
+    return _describe(box, name, tooltip)
+
+
 def slider(name: str, tooltip: str, value: float) -> Any:
     """Return a magicgui FloatSlider from 0 to 1."""
     box = create_widget(

@@ -122,27 +122,80 @@ def freeze(
     return plan.read(), mask
 
 
-class ImageExplainer:
-    """Keeps the explainer of the last image, with the image as prepared and the prediction."""
+@dataclass(frozen=True)
+class Kept:
+    """What is kept for the next question.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    image : str
+        Name of the image layer that it belongs to.
+    used, budget : int
+        Bytes that kept feature maps take, and may take.
+    """
+
+    image: str
+    used: int
+    budget: int
+
+
+class ImageExplainer:
+    """Keeps the explainer of the last image, with the image as prepared and the prediction.
+
+    Parameters
+    ----------
+    memory : int or None
+        Bytes that kept feature maps may take; None: a quarter of what is free.
+    """
+
+    def __init__(self, memory: int | None = None) -> None:
+        self.memory = memory
+        self._in_force = memory
         self._key: tuple[Any, ...] | None = None
         self._explainer: Any = None
+        self._image = ""
 
     def forget(self) -> None:
         """Free what is kept."""
         self._key = self._explainer = None
 
+    @property
+    def kept(self) -> Kept | None:
+        """What is kept; None where nothing was asked. Ask while no thread computes."""
+        explainer = self._explainer
+        if explainer is None:
+            return None
+        return Kept(self._image, explainer.memory_used, explainer.memory)
+
+    def hold_to_memory(self) -> None:
+        """Let a changed `memory` be in force; forget what is more than it allows.
+
+        Call it while no thread computes; threads do so before they use what is kept.
+        """
+        explainer, memory = self._explainer, self.memory
+        if explainer is None or memory == self._in_force:
+            return
+        from ..explain.activations import default_budget
+
+        budget = default_budget(explainer.network.device) if memory is None else memory
+        if explainer.memory_used > budget:
+            self.forget()
+        else:
+            explainer.memory, self._in_force = budget, memory
+
     def of(self, network: Any, image: ImageInput) -> Any:
         """Return the explainer of a network and an image; call it in a thread only."""
         digest = blake2b(np.ascontiguousarray(image.array), digest_size=16).hexdigest()
         key = (id(network), str(network.device), digest, image.array.shape, image.axes)
+        self.hold_to_memory()
         if key != self._key:
             from ..explain.explainer import Explainer
 
             self.forget()
-            self._explainer = Explainer(network, image.array, axes=image.axes)
+            memory = self._in_force = self.memory
+            self._explainer = Explainer(network, image.array, axes=image.axes, memory=memory)
             self._key = key
+        self._image = image.layer.name
         return self._explainer
 
 

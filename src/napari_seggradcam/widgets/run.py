@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QWidget
 
-from .fields import button, switch
+from .fields import FieldGrid, beside, button, gibibytes, switch
 from .message import Message
 from .section import Section
 
@@ -19,13 +19,19 @@ class RunSection(Section):
         The button.
     script_requested()
         Copy as Python.
+    memory_changed(float), forget_requested()
+        GiB that kept feature maps may take (0: automatic), and the button that frees them.
     """
 
     run_requested = Signal()
     cancel_requested = Signal()
     script_requested = Signal()
+    memory_changed = Signal(float)
+    forget_requested = Signal()
 
-    def __init__(self, keep_results: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, keep_results: bool = False, memory: float = 0.0, parent: QWidget | None = None
+    ) -> None:
         super().__init__(5, "Run", parent)
         self._running = False
         self.button = button("Run", "Compute the heatmaps", self._on_clicked)
@@ -50,9 +56,30 @@ class RunSection(Section):
         for widget in (self.button, self.reason, self.progress, self.progress_text):
             self.rows.addWidget(widget)
         self.rows.addWidget(self.note)
+        self._build_memory(memory)
         self.rows.addWidget(self.keep.native)
         self.rows.addWidget(self.script_button)
         self.show_idle("")
+        self.show_kept("", False)
+
+    def _build_memory(self, memory: float) -> None:
+        self.kept = Message(level="hint")
+        self.memory = gibibytes(
+            "Memory for kept feature maps",
+            "What the network computed on an image is kept for the next question, as far as it"
+            " fits into this.\nAutomatic: a quarter of the memory that is free.",
+            memory,
+        )
+        self.memory.changed.connect(lambda value: self.memory_changed.emit(float(value)))
+        self.forget_button = button(
+            "Forget",
+            "Free what is kept; the next question lets the network run on the image again",
+            self.forget_requested.emit,
+        )
+        fields = FieldGrid()
+        fields.add("Memory", self.memory.native)
+        self.rows.addLayout(beside(self.kept, self.forget_button, stretch=(1, 0)))
+        self.rows.addLayout(fields)
 
     @property
     def running(self) -> bool:
@@ -88,6 +115,15 @@ class RunSection(Section):
         """Say that the work was asked to stop."""
         self.button.setText("Cancelling…")
         self.button.setEnabled(False)
+
+    def show_kept(self, text: str, may_forget: bool) -> None:
+        """Say what is kept for the next question, and whether it can be freed now.
+
+        Without text there is nothing to free, and no button.
+        """
+        self.kept.say(text, "hint")
+        self.forget_button.setVisible(bool(text))
+        self.forget_button.setEnabled(may_forget)
 
     def _on_clicked(self) -> None:
         (self.cancel_requested if self._running else self.run_requested).emit()

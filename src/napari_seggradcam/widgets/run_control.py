@@ -246,7 +246,10 @@ class RunControl(QObject):
 def _sentence(explanation: Any) -> str:
     count = len(explanation.layers)
     heatmaps = "1 heatmap" if count == 1 else f"{count} heatmaps"
-    return (
+    sentence = (
         f"{heatmaps} for {explanation.class_name} in"
         f" {explanation.region_size:,} px; score {explanation.score:.4g}."
     )
+    # Crops are quick and need no word; with the whole image comes why it had to be that.
+    where: str = explanation.record["computed"]["on"]
+    return f"{sentence} Computed on {where}" if where.startswith("the whole image") else sentence

@@ -14,6 +14,7 @@ PLUGIN = "napari-seggradcam"
 # category and property in napari.yaml, per field of Settings
 _KEYS = {
     "device": ("computing", "device"),
+    "memory": ("computing", "memory"),
     "colormap": ("results", "colormap"),
     "opacity": ("results", "opacity"),
     "keep_results": ("results", "keep_results"),
@@ -28,6 +29,8 @@ class Settings:
     ----------
     device : str
         "auto", "cpu", "cuda" or "mps".
+    memory : float
+        GiB that kept feature maps may take; 0: a quarter of what is free.
     colormap : str
         Name of a napari colormap.
     opacity : float
@@ -37,6 +40,7 @@ class Settings:
     """
 
     device: str = "auto"
+    memory: float = 0.0
     colormap: str = "inferno"
     opacity: float = 0.6
     keep_results: bool = False
@@ -61,7 +65,7 @@ def read_settings() -> Settings:
         category, name = _KEYS[field.name]
         value = getattr(getattr(stored, category, None), name, None)
         # Stored numbers without a fraction come back as int.
-        value = float(value) if field.name == "opacity" and isinstance(value, int) else value
+        value = float(value) if isinstance(field.default, float) and type(value) is int else value
         if isinstance(value, type(field.default)):
             values[field.name] = value
     return Settings(**values)

@@ -29,6 +29,7 @@ _HOME = {
     "UNet": "networks.unet",
     "open_network": "networks.opening",
     "Explainer": "explain.explainer",
+    "explain_large": "explain.large",
     "Explanation": "explain.explanation",
     "Heatmap": "explain.explanation",
     "open_explanation": "explain.explanation",

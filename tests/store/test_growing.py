@@ -248,16 +248,14 @@ def test_other_things_are_left_alone(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_parts_that_cut_chunks_are_refused(tmp_path: Path) -> None:
+def test_parts_of_another_shape_are_refused(tmp_path: Path) -> None:
     growing = begin(tmp_path / "e.sgc.zarr")
     values = np.zeros((CHUNK, CHUNK), np.float32)
-    for window in [(slice(4, 12), slice(0, 8)), (slice(0, 4), slice(0, 8)), (slice(0, 8),)]:
-        with pytest.raises(ExplanationFileError, match="whole chunks"):
+    for window in [(slice(0, 4), slice(0, 8)), (slice(0, 16), slice(0, 8)), (slice(0, 8),)]:
+        with pytest.raises(ExplanationFileError, match="expected a window in"):
             growing.write_map("encoder 0", window, values)
-    with pytest.raises(ExplanationFileError, match="whole chunks"):
-        growing.write_map("encoder 0", (slice(0, 16), slice(0, 8)), values)
-    with pytest.raises(ExplanationFileError, match="whole chunks"):
-        growing.write_region((slice(1, 9), slice(0, 8)), values > 0)
+    with pytest.raises(ExplanationFileError, match="expected a window in"):
+        growing.write_region((slice(1, 8), slice(0, 8)), values > 0)
     with pytest.raises(ExplanationFileError, match=r"shape \(5,\); expected \(6,\)"):
         growing.write_weights("encoder 0", np.zeros(5, np.float32))
     with pytest.raises(ExplanationFileError, match="fingerprint can't be written as JSON"):

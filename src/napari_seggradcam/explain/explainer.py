@@ -98,9 +98,7 @@ class Explainer:
             self._activations.refresh()
             logits = self._activations.logits
             if self._on_image is None or self._on_image[0] is not logits:
-                self._on_image = (
-                    logits,
-                    self.network.on_image(logits, self._prepared)
+                self._on_image = logits, self.network.on_image(logits, self._prepared)
             return self._on_image[1]
 
     @property

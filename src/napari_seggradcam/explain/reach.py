@@ -14,7 +14,7 @@ crop is compared with the whole, too.
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -64,6 +64,10 @@ class AxisReach:
     def after(self) -> int:
         """Input pixels that an output pixel sees towards higher indices."""
         return -self.first * self.stride // self.outputs
+
+    def widened(self) -> "AxisReach":
+        """As if every position saw what its two neighbours see, too."""
+        return replace(self, first=self.first - 1, last=self.last + 1)
 
     def inputs(self, start: int, stop: int) -> tuple[int, int]:
         """Input pixels, in whole blocks, that outputs ``start:stop`` see; some may not exist."""

@@ -85,12 +85,17 @@ def on_output(region: Footprint, grid: MapGrid) -> OutputRegion:
     weights = shares(region.part, box, grid)
     inside = round(float(weights.sum()) * math.prod(_blocks(grid)[1]))
     if not inside:
-        raise RegionError(
-            f"The region has {region.pixels} pixels, and none of them lies on the "
-            f"network's output of shape {grid.shape}. Choose a region further inside the image."
-        )
+        raise none_on_output(region.pixels, grid)
     words = in_words(grid, region.pixels - inside)
     return OutputRegion(tuple(b.start for b in box), weights, words)
+
+
+def none_on_output(pixels: int, grid: MapGrid) -> RegionError:
+    """The error that a region of so many pixels outside the output is."""
+    return RegionError(
+        f"The region has {pixels} pixels, and none of them lies on the network's output of shape "
+        f"{grid.shape}. Choose a region further inside the image."
+    )
 
 
 def outputs_of(pixels: Box, grid: MapGrid) -> Box:
@@ -101,6 +106,14 @@ def outputs_of(pixels: Box, grid: MapGrid) -> Box:
         stop = min(max(first, -((start - pixel.stop) // block)), size)
         box.append(slice(first, stop))
     return tuple(box)
+
+
+def pixels_of(outputs: Box, grid: MapGrid) -> Box:
+    """Image pixels that a box of outputs stands for; some may lie beyond the image."""
+    return tuple(
+        slice(first + o.start * block, first + o.stop * block)
+        for o, first, block in zip(outputs, *_blocks(grid), strict=True)
+    )
 
 
 def shares(part: Callable[[Box], Mask], outputs: Box, grid: MapGrid) -> NDArray[np.float64]:
@@ -116,13 +129,9 @@ def shares(part: Callable[[Box], Mask], outputs: Box, grid: MapGrid) -> NDArray[
     grid
         Where the output's pixels lie on the image.
     """
-    first, block = _blocks(grid)
-    window = tuple(
-        slice(f + o.start * b, f + o.stop * b)
-        for o, f, b in zip(outputs, first, block, strict=True)
-    )
+    _, block = _blocks(grid)
     split = [n for o, b in zip(outputs, block, strict=True) for n in (o.stop - o.start, b)]
-    inside = part(window).astype(np.float64).reshape(split)
+    inside = part(pixels_of(outputs, grid)).astype(np.float64).reshape(split)
     return np.asarray(inside.mean(axis=tuple(range(1, 2 * len(outputs), 2))))
 
 

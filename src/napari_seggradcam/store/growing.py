@@ -158,17 +158,17 @@ class GrowingExplanation:
         name : str
             The network layer.
         window : tuple of slice
-            Which part, one slice per spatial axis, made of whole chunks.
+            Which part, one slice per spatial axis. One that cuts a chunk costs reading the chunk.
         signed : ndarray of float32
             The values; of the window's shape.
 
         Raises
         ------
         ExplanationFileError
-            If the window cuts a chunk or is not the shape of `signed`, or if it can't be written.
+            If the window is not of the shape of `signed`, or if it can't be written.
         """
         array = self._maps[name]
-        whole = _whole_chunks(window, array.shape[1:], array.chunks[1:], signed.shape, name)
+        whole = _checked(window, array.shape[1:], signed.shape, name)
         values = np.asarray(signed, np.float32)
         with _told(self._target):
             array[(0, *whole)] = np.maximum(values, 0)
@@ -197,12 +197,12 @@ class GrowingExplanation:
         Parameters
         ----------
         window : tuple of slice
-            Which part, made of whole chunks.
+            Which part.
         mask : ndarray of bool
             Of the window's shape.
         """
         array = self._region
-        whole = _whole_chunks(window, array.shape, array.chunks, mask.shape, "region")
+        whole = _checked(window, array.shape, mask.shape, "region")
         with _told(self._target):
             array[whole] = np.asarray(mask, bool).astype(np.uint8)
 
@@ -334,24 +334,17 @@ def _clean(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _whole_chunks(
-    window: Window,
-    shape: tuple[int, ...],
-    chunk: tuple[int, ...],
-    given: tuple[int, ...],
-    what: str,
+def _checked(
+    window: Window, shape: tuple[int, ...], given: tuple[int, ...], what: str
 ) -> Window:
-    """Refuse a window that cuts a chunk, which a kill could leave half written."""
+    """Refuse a window that is not one of the array, or not of the shape of what was given."""
     bounds = [part.indices(size) for part, size in zip(window, shape, strict=False)]
-    fits = len(window) == len(shape) and all(
-        start % step == 0 and (stop % step == 0 or stop == size) and stride == 1
-        for (start, stop, stride), size, step in zip(bounds, shape, chunk, strict=True)
-    )
     expected = tuple(stop - start for start, stop, _ in bounds)
-    if not fits or expected != tuple(given):
+    steps = {step for _, _, step in bounds}
+    if len(window) != len(shape) or steps != {1} or expected != tuple(given):
         raise ExplanationFileError(
             f"A part of {what!r} of shape {tuple(given)} was given for {window}; expected a "
-            f"window of whole chunks of {chunk} in {shape}, and values of its shape."
+            f"window in {shape}, and values of its shape."
         )
     return tuple(slice(start, stop) for start, stop, _ in bounds)
 

@@ -1,0 +1,498 @@
+"""Explaining images that are larger than memory, tile by tile.
+
+Nothing is ever there as a whole: the image, the region and the maps are read and written by
+windows. First passes forward and backward over crops that together have all of M give the weights;
+then a pass forward over tiles that together have all of the image gives the maps, which need the
+weights. Crops and tiles have a halo as wide as the reach, so that both are what the whole image
+would give. What is done is noted, and a computation that was ended goes on from there.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import NetworkError
+from ..networks.layers import NetworkLayer
+from ..networks.network import Network
+from ..networks.outputs import on_grid
+from ..networks.running import as_found, cancellable, channels_last, stop_if
+from ..networks.windows import WindowedImage
+from ..store.growing import GrowingExplanation, MapPlan
+from . import scores, seg_grad_cam
+from .capture import Capture, Reading
+from .crops import Blocks, Crop, CropPlanner
+from .explanation import Explanation, open_explanation
+from .passes import Cancel, Progress, bytes_per_pixel
+from .placing import placement_of
+from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
+from .reach import AxisReach, layer_shapes, reach_of, TOLERANCES
+from .region_parts import RegionParts, pieces
+from .regions import Box, Region, as_region, no_pixel
+from .scores import score as output_score
+from .seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights, signed_maps, sums
+from .tiles import Tile, Tiling
+from .work import Work
+
+OnMaps = Callable[[str, torch.Tensor], None]
+Sums = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+_LOGITS = "logits"
+_MEMORY = 2 * 2**30
+# A pass without gradients lets go of feature maps on the way, and needs a third of the memory.
+_FORWARD = 2
+_PIECE = {2: 1024, 3: 96}
+
+
+def default_memory() -> int:
+    """Bytes that a pass may take by custom: 2 GiB, or a quarter of what the machine has.
+
+    What is free does not count, so that a computation that is gone on with is divided as it was.
+    """
+    return min(_MEMORY, psutil.virtual_memory().total // 4)
+
+
+def explain_large(
+    network: Network,
+    image: Any,
+    region: Region | ArrayLike,
+    out: str | Path,
+    *,
+    axes: str | None = None,
+    target: int | str = "predicted",
+    layers: str | Iterable[str] = "bottleneck",
+    method: str = seg_grad_cam.NAME,
+    score: str = scores.NAME,
+    truncate: None = None,
+    memory: int | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Explanation:
+    """Ask one question of an image that is larger than memory, and write the answer to disk.
+
+    The answer is the one that `explain` would give. If the call is cancelled, or its process
+    killed, the same call goes on where that one was.
+
+    Parameters
+    ----------
+    network
+        A network that sees locally.
+    image
+        Raw values: a numpy array or memmap, a zarr array or a dask array. It is read by windows.
+    region
+        The pixels M: a region, or a boolean array as `image` may be one.
+    out
+        Folder to write, by custom named ``*.sgc.zarr``. An explanation that is there is replaced.
+    axes, target, layers, method, score, truncate
+        As for `Explainer` and `Explainer.explain`.
+    memory
+        Bytes that a pass of the network may take; None: 2 GiB, or a quarter of what the machine
+        has. The whole computation takes some hundred megabytes more.
+    progress
+        Called with steps done, steps in all and what is done, in the calling thread.
+    cancel
+        Asked before every step and between modules.
+
+    Returns
+    -------
+    Explanation
+        Its arrays are dask arrays that are read from ``out`` when they are needed; see
+        `open_explanation`.
+
+    Raises
+    ------
+    NetworkError
+        If the network does not see locally, or fails.
+    RegionError
+        If the region is empty or does not fit the image.
+    ExplanationFileError
+        If something else is at ``out``, or it can't be written.
+    ShapeError, ImageError, TargetError, LayerError, OptionError, Cancelled
+        As for `Explainer.explain`.
+
+    See Also
+    --------
+    Explainer : for images that fit in memory.
+    """
+    check_options(method, score, truncate)
+    if target != "predicted":
+        target = network.class_index(target)
+    question = Question(as_region(region), target, network.select_layers(layers))
+    windowed = WindowedImage(
+        image, axes, network.axes, network.channels, network.rules, network.normalisation
+    )
+    facts = ImageFacts(image.shape, image.dtype, axes, windowed.before, windowed.after)
+    with network.lock, as_found(network.module), torch.enable_grad():
+        large = _Large(network, windowed, question, memory or default_memory(), cancel)
+        path = large.answer(out, facts, progress or (lambda done, total, what: None))
+    return open_explanation(path, lazy=True)
+
+
+class _Passes:
+    """Passes of a network over windows of an image."""
+
+    def __init__(
+        self,
+        network: Network,
+        image: WindowedImage,
+        layers: tuple[NetworkLayer, ...],
+        cancel: Cancel | None,
+    ):
+        self._network = network
+        self._image = image
+        self._layers = layers
+        self._cancel = cancel
+
+    def read(self, window: Box, on_maps: OnMaps | None) -> torch.Tensor:
+        """Logits of a window; its feature maps, if wanted, one after another; no gradients."""
+        if on_maps is None:
+            taps = Reading(self._network.module, (), lambda name, maps: None)
+        else:
+            taps = Reading(self._network.module, self._layers, on_maps)
+        with torch.no_grad():
+            return self._run(window, taps)
+
+    def weigh(self, crop: Crop, target: int) -> tuple[Sums, float]:
+        """Sums of the gradient and of its absolute values by network layer, and the score."""
+        found: Sums = {}
+
+        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
+            total, size = sums(gradient)
+            found[name] = total[0], size[0]
+
+        capture = Capture(self._network.module, self._layers, lambda name: None)
+        logits = self._run(crop.window, capture)
+        capture.check()
+        total = output_score(logits, target, crop.region)
+        capture.backward(total, on_gradient, self._cancel)
+        return found, float(total.detach())
+
+    def _run(self, window: Box, taps: Capture | Reading) -> torch.Tensor:
+        stop_if(self._cancel)
+        network = self._network
+        tensor = channels_last(self._image.window(window).to(network.device))
+        with taps, cancellable(network.module, self._cancel):
+            return network.run(tensor, taps.calls(network.ndim, network.bypass))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The question, when the region has been looked at.
+
+    Attributes
+    ----------
+    target
+        The class c.
+    pixels
+        Pixels of M.
+    blocks
+        Blocks of outputs with pixels of M.
+    lost
+        Pixels of M that lie outside the output.
+    """
+
+    target: int
+    pixels: int
+    blocks: Blocks
+    lost: int
+
+
+class _Large:
+    """One question about one large image, on its way to the answer."""
+
+    def __init__(
+        self,
+        network: Network,
+        image: WindowedImage,
+        question: Question,
+        memory: int,
+        cancel: Cancel | None,
+    ):
+        reach = reach_of(network)
+        if reach.axes is None:
+            raise NetworkError(
+                f"The image can't be computed in parts. {reach.why_not} Expected a network that "
+                "sees locally. Choose a part of the image that fits in memory, and use Explainer."
+            )
+        self._network = network
+        self._image = image
+        self._question = question
+        self._layers = question.layers
+        self._cancel = cancel
+        self._reach = reach.axes
+        self._grid = network.output_grid(image)
+        self._piece = tuple(min(_PIECE[network.ndim], size) for size in image.shape)
+        self._region = RegionParts(question.region, image.shape, self._grid, self._piece)
+        self._most = max(1, memory // bytes_per_pixel(network))
+        self._planner = CropPlanner(reach.axes, network.rules, image.padded_shape, self._most)
+        shapes = layer_shapes(network, question.layers, image.padded_shape)
+        self._positions = {name: math.prod(shape) for name, shape in shapes.items()}
+        self._placements = {
+            layer.name: placement_of(layer, shapes[layer.name], image.before, image.shape)
+            for layer in question.layers
+        }
+        reaches = {layer.name: reach.layers[layer.name] for layer in question.layers}
+        self._tiling = self._divide(
+            {**reaches, _LOGITS: reach.axes}, {**shapes, _LOGITS: self._grid.shape}
+        )
+        self._passes = _Passes(network, image, question.layers, cancel)
+
+    def _divide(
+        self, reaches: Mapping[str, Sequence[AxisReach]], shapes: Mapping[str, tuple[int, ...]]
+    ) -> Tiling:
+        most = _FORWARD * self._most
+        return Tiling(reaches, shapes, self._network.rules, self._image.padded_shape, most)
+
+    def answer(self, path: str | Path, facts: ImageFacts, progress: Progress) -> Path:
+        """Compute, and write; returns the folder."""
+        started = time.perf_counter()
+        self._image.fit(progress, self._cancel)
+        begun = GrowingExplanation.begin(
+            path, self._plans(), self._image.shape, self._piece, self._fingerprint()
+        )
+        with closing(begun) as growing:
+            work = Work(growing.folder / "work")
+            self._predict(work, progress)
+            asked = self._look_at_region(growing, work)
+            boxes = self._planner.boxes(asked.blocks)
+            weights = self._weigh(boxes, asked, work, progress)
+            alphas = self._write_weights(weights, growing)
+            score = self._write_maps(alphas, asked, work, growing, progress)
+            computed = {
+                "on": f"{len(boxes)} crops and {len(self._tiling)} tiles",
+                "seconds": round(time.perf_counter() - started, 3),
+                "resumed": growing.resumed,
+            }
+            on_output = scores.in_words(self._grid, asked.lost)
+            answer = AnswerFacts(asked.pixels, on_output, asked.target, score, computed)
+            record = record_of(self._network, facts, self._question, answer)
+            return growing.finish(record, self._attributes(weights, work))
+
+    def _plans(self) -> list[MapPlan]:
+        """What is known of the maps before they are computed."""
+        plans = []
+        for layer in self._layers:
+            place = self._placements[layer.name]
+            shape = tuple(keep.stop - keep.start for keep in place.keep)
+            chunk = tuple(map(min, self._tiling.positions(layer.name), shape))
+            plans.append(
+                MapPlan(layer.name, shape, place.scale, place.translate, layer.channels, chunk)
+            )
+        return plans
+
+    def _fingerprint(self) -> dict[str, Any]:
+        """What the answer depends on."""
+        network, pixels = hashlib.sha256(), hashlib.sha256()
+        for name, tensor in self._network.module.state_dict().items():
+            network.update(name.encode())
+            values = tensor.detach().cpu().flatten().contiguous()
+            network.update(values.view(torch.uint8).numpy().tobytes())
+        for window in pieces(self._image.padded_shape, self._piece):
+            stop_if(self._cancel)
+            pixels.update(self._image.window(window).numpy().tobytes())
+        return {
+            "network": network.hexdigest(),
+            "precision": self._network.precision,
+            "image": pixels.hexdigest(),
+            "region": self._region.digest(len(self._network.classes)),
+            "target": self._question.target,
+            "most": self._most,
+        }
+
+    def _predict(self, work: Work, progress: Progress) -> None:
+        """Have the class that is predicted at every pixel, if anything depends on it."""
+        is_asked = self._question.target == "predicted"
+        if not is_asked and not self._question.region.depends_on_prediction:
+            return
+        # One output more to all sides, from which strided logits are interpolated.
+        reach = tuple(axis.widened() for axis in self._reach)
+        tiling = self._divide({_LOGITS: reach}, {_LOGITS: self._grid.shape})
+        classes = work.large_array("prediction", self._image.shape, self._piece)
+        for number, tile in enumerate(tiling, start=1):
+            if f"prediction {number}" not in work.done:
+                self._predict_tile(tile, classes)
+                work.note(f"prediction {number}")
+            progress(number, len(tiling), "prediction")
+
+    def _predict_tile(self, tile: Tile, classes: Any) -> None:
+        place = tile.places[_LOGITS]
+        more = [
+            (min(1, whole.start), min(1, size - whole.stop))
+            for whole, size in zip(place.whole, self._grid.shape, strict=True)
+        ]
+        box = tuple(
+            slice(b.start - low, b.stop + high)
+            for b, (low, high) in zip(place.tile, more, strict=True)
+        )
+        first = tuple(w.start - low for w, (low, _) in zip(place.whole, more, strict=True))
+        window = tuple(
+            slice(max(0, pixels.start), min(size, pixels.stop))
+            for pixels, size in zip(
+                scores.pixels_of(place.whole, self._grid), self._image.shape, strict=True
+            )
+        )
+        if any(w.start >= w.stop for w in window):
+            return
+        logits = self._passes.read(tile.window, None)[:, :, *box].float()
+        rows = on_grid(logits, self._grid, window, first)
+        rows = np.concatenate([-rows, rows]) if len(rows) == 1 else rows
+        classes[window] = rows.argmax(axis=0)
+
+    def _look_at_region(self, growing: GrowingExplanation, work: Work) -> _Asked:
+        """Write the region, and find out where it is and which class is asked about."""
+        classes = work.large_array("prediction", self._image.shape, self._piece)
+
+        def prediction(window: Box) -> NDArray[np.integer]:
+            return np.asarray(classes[window])
+
+        self._prediction = prediction
+        if "region" not in work.done:
+            counts = np.zeros(len(self._network.classes), np.int64)
+            pixels = 0
+            for window in pieces(self._image.shape, self._piece):
+                stop_if(self._cancel)
+                inside = self._region.part(window, prediction)
+                growing.write_region(window, inside)
+                pixels += int(np.count_nonzero(inside))
+                if self._question.target == "predicted" and inside.any():
+                    counts += np.bincount(prediction(window)[inside], minlength=len(counts))
+            work.note("region", pixels=pixels, target=int(counts.argmax()))
+        pixels = work.done["region"]["pixels"]
+        if not pixels:
+            raise no_pixel(self._question.region)
+        blocks, covered = self._region.blocks(
+            [axis.outputs for axis in self._reach], prediction
+        )
+        per_output = math.prod(round(scale) for scale in self._grid.scale)
+        on_output = round(covered * per_output)
+        if not on_output:
+            raise scores.none_on_output(pixels, self._grid)
+        target = self._question.target
+        target = work.done["region"]["target"] if target == "predicted" else target
+        return _Asked(int(target), pixels, blocks, pixels - on_output)
+
+    def _weigh(
+        self, boxes: Sequence[Box], asked: _Asked, work: Work, progress: Progress
+    ) -> dict[str, LayerWeights]:
+        """Weights from passes over crops that together have all of M."""
+        weights = {layer.name: LayerWeights() for layer in self._layers}
+        total = len(boxes) + len(self._tiling)
+        for number, box in enumerate(boxes, start=1):
+            name = f"crop {number}"
+            if name not in work.done:
+                crop = self._planner.crop(self._region.on_output(box, self._prediction))
+                found, score = self._passes.weigh(crop, asked.target)
+                work.save(name, self._packed(found))
+                work.note(name, score=score)
+            # From the file in any case, so that the sum does not depend on where it was ended.
+            packed = work.load(name)
+            for layer in self._layers:
+                now, packed = np.split(packed, [layer.channels], axis=1)
+                weights[layer.name].add_sums(*torch.from_numpy(now))
+            progress(number, total, "weights")
+        return weights
+
+    def _packed(self, found: Sums) -> NDArray[np.float64]:
+        """Sums of all network layers in one array; zeros for what the score does not depend on."""
+        rows = [
+            torch.stack(found[layer.name])
+            if layer.name in found
+            else torch.zeros(2, layer.channels, dtype=torch.float64)
+            for layer in self._layers
+        ]
+        return torch.cat(rows, dim=1).numpy()
+
+    def _write_weights(
+        self, weights: Mapping[str, LayerWeights], growing: GrowingExplanation
+    ) -> dict[str, torch.Tensor]:
+        alphas = {}
+        for layer in self._layers:
+            alpha, _ = weights[layer.name].means(layer.channels, self._positions[layer.name])
+            alphas[layer.name] = alpha.float()
+            growing.write_weights(layer.name, alphas[layer.name].numpy())
+        return alphas
+
+    def _write_maps(
+        self,
+        alphas: Mapping[str, torch.Tensor],
+        asked: _Asked,
+        work: Work,
+        growing: GrowingExplanation,
+        progress: Progress,
+    ) -> float:
+        """Write the maps tile by tile; returns S, which has to be what the crops gave."""
+        crops = sum(name.startswith("crop ") for name in work.done)
+        for number, tile in enumerate(self._tiling, start=1):
+            name = f"tile {number}"
+            if name not in work.done:
+                work.note(name, **self._write_tile(tile, alphas, asked.target, growing))
+            progress(crops + number, crops + len(self._tiling), "maps")
+        tiles = [facts for name, facts in work.done.items() if name.startswith("tile ")]
+        score = math.fsum(f["score"] for name, f in work.done.items() if name.startswith("crop "))
+        largest = max(facts["largest"] for facts in tiles)
+        difference = abs(score - math.fsum(facts["score"] for facts in tiles))
+        if difference > TOLERANCES[self._network.precision] * largest * asked.pixels:
+            raise NetworkError(
+                f"The logits of crops add up to {score:g} over the region, and differ from those "
+                f"of tiles by {difference:g}: what this network gives depends on the size of its "
+                "input. It can only be explained on an image that fits in memory."
+            )
+        return score
+
+    def _write_tile(
+        self,
+        tile: Tile,
+        alphas: Mapping[str, torch.Tensor],
+        target: int,
+        growing: GrowingExplanation,
+    ) -> dict[str, Any]:
+        """Write a tile's part of all maps; returns its part of S, and what else is to be noted."""
+        positive = []
+
+        def on_maps(name: str, maps: torch.Tensor) -> None:
+            place, keep = tile.places[name], self._placements[name].keep
+            window, part = [], []
+            for whole, here, kept in zip(place.whole, place.tile, keep, strict=True):
+                low, high = max(whole.start, kept.start), min(whole.stop, kept.stop)
+                window.append(slice(low - kept.start, max(low, high) - kept.start))
+                shift = here.start - whole.start
+                part.append(slice(low + shift, max(low, high) + shift))
+            if all(w.start < w.stop for w in window):
+                signed = signed_maps(alphas[name][None], maps[:, :, *part])[0]
+                growing.write_map(name, tuple(window), signed)
+                if (signed > 0).any():
+                    positive.append(name)
+
+        logits = self._passes.read(tile.window, on_maps)
+        place = tile.places[_LOGITS]
+        here = logits[:, :, *place.tile]
+        region = self._region.on_output(place.whole, self._prediction)
+        region = region.seen_from(tuple(whole.start for whole in place.whole))
+        return {
+            "score": float(output_score(here, target, region)),
+            "largest": float(here.abs().max()),
+            "positive": positive,
+        }
+
+    def _attributes(
+        self, weights: Mapping[str, LayerWeights], work: Work
+    ) -> dict[str, dict[str, Any]]:
+        """What else the file says of every map."""
+        positive = {name for facts in work.done.values() for name in facts.get("positive", ())}
+        attributes = {}
+        for layer in self._layers:
+            positions = self._positions[layer.name]
+            _, empty = weights[layer.name].means(layer.channels, positions)
+            if empty is None and layer.name not in positive:
+                empty = NO_POSITIVE_EVIDENCE
+            attributes[layer.name] = {"layer": asdict(layer), "empty": empty}
+        return attributes

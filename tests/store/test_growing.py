@@ -233,6 +233,29 @@ def test_an_explanation_is_replaced_at_the_end_only(tmp_path: Path) -> None:
     assert not begin(path).resumed
 
 
+def test_a_finish_that_failed_at_the_end_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "e.sgc.zarr"
+    growing = begin(path)
+    fill(growing)
+    (growing.folder / "work" / "done").write_text("all")
+
+    def fail(self: Path, target: Path) -> Path:
+        raise OSError("device went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        with pytest.raises(ExplanationFileError, match="device went away"):
+            growing.finish({"n": 1}, attributes())
+    again = begin(path)
+    assert again.resumed
+    assert (again.folder / "work" / "done").read_text() == "all"
+    stored = read_explanation(again.finish({"n": 2}, attributes()))
+    assert stored.record == {"n": 2}
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 def test_other_things_are_left_alone(tmp_path: Path) -> None:
     foreign = tmp_path / "results"
     foreign.mkdir()

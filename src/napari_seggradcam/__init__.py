@@ -29,10 +29,10 @@ _HOME = {
     "UNet": "networks.unet",
     "open_network": "networks.opening",
     "Explainer": "explain.explainer",
-    "explain_large": "explain.large",
     "Explanation": "explain.explanation",
     "Heatmap": "explain.explanation",
     "open_explanation": "explain.explanation",
+    "explain_large": "explain.large",
     "everywhere": "explain.regions",
     "label": "explain.regions",
     "pixel": "explain.regions",
@@ -64,6 +64,7 @@ __all__ = [
     "__version__",
     "everywhere",
     "explain",
+    "explain_large",
     "label",
     "open_explanation",
     "open_network",
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     )
     from .explain.explainer import Explainer, explain
     from .explain.explanation import Explanation, Heatmap, open_explanation
+    from .explain.large import explain_large
     from .explain.regions import everywhere, label, pixel, predicted
     from .networks.layers import NetworkLayer
     from .networks.network import Network

@@ -369,9 +369,7 @@ class _Large:
         pixels = work.done["region"]["pixels"]
         if not pixels:
             raise no_pixel(self._question.region)
-        blocks, covered = self._region.blocks(
-            [axis.outputs for axis in self._reach], prediction
-        )
+        blocks, covered = self._region.blocks([axis.outputs for axis in self._reach], prediction)
         per_output = math.prod(round(scale) for scale in self._grid.scale)
         on_output = round(covered * per_output)
         if not on_output:

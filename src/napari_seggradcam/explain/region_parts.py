@@ -90,9 +90,7 @@ class RegionParts:
             return self.part(window, prediction)
 
         weights = shares(part, box, self._grid)
-        return OutputRegion(
-            tuple(b.start for b in box), weights, in_words(self._grid, lost)
-        )
+        return OutputRegion(tuple(b.start for b in box), weights, in_words(self._grid, lost))
 
     def blocks(self, sizes: Sequence[int], prediction: Prediction) -> tuple[Blocks, float]:
         """Which blocks of outputs have pixels of the region, and how many outputs it covers.

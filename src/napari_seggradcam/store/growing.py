@@ -334,9 +334,7 @@ def _clean(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _checked(
-    window: Window, shape: tuple[int, ...], given: tuple[int, ...], what: str
-) -> Window:
+def _checked(window: Window, shape: tuple[int, ...], given: tuple[int, ...], what: str) -> Window:
     """Refuse a window that is not one of the array, or not of the shape of what was given."""
     bounds = [part.indices(size) for part, size in zip(window, shape, strict=False)]
     expected = tuple(stop - start for start, stop, _ in bounds)

@@ -72,6 +72,28 @@ def test_every_kind_of_region(
     assert result["written"] == []
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])
+def test_the_precision_that_was_asked_for(
+    call: Call, files: SimpleNamespace, tmp_path: Path, precision: str
+) -> None:
+    out = tmp_path / "e.sgc.zarr"
+    done = call(
+        "explain", files.image, "--network", files.network, "--pixel", "5,6", "--out", out,
+        "--target", 1, "--layers", "bottleneck", "--precision", precision,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    network = sgc.open_network(files.network).at_precision(precision)
+    image = tifffile.imread(files.image)
+    expected = sgc.explain(network, image, sgc.pixel(5, 6), axes="YX", target=1)
+    saved = sgc.open_explanation(out)
+    assert saved.record["computed"]["precision"] == precision
+    assert saved.score == expected.score
+    for name in expected:  # a file holds single precision
+        signed, weights = expected[name].signed, expected[name].weights
+        np.testing.assert_array_equal(saved[name].signed, signed.astype(np.float32))
+        np.testing.assert_array_equal(saved[name].weights, weights.astype(np.float32))
+
+
 def test_the_predicted_class_as_region(call: Call, files: SimpleNamespace) -> None:
     prediction = sgc.open_network(files.network).predict(tifffile.imread(files.image)).argmax(0)
     index = int(np.bincount(prediction.ravel()).argmax())
@@ -111,6 +133,7 @@ def test_network_layers_by_name(call: Call, files: SimpleNamespace) -> None:
         (("--everywhere", "--layers", "top"), "no network layer 'top'"),
         (("--everywhere", "--axes", "ZYX"), "do not fit"),
         (("--everywhere", "--channels", "3"), "leave the option out"),
+        (("--everywhere", "--precision", "half"), "expected one of float32, float64, bfloat16"),
         (("--everywhere", "--kwargs", "{"), "not JSON"),
         (("--everywhere", "--kwargs", "[1]"), "not a JSON object"),
     ],

@@ -80,6 +80,17 @@ def test_predict_writes_the_class_of_every_pixel(
     assert f"wrote {labels}" in done.stdout
 
 
+def test_predict_in_double_precision(call: Call, files: SimpleNamespace, tmp_path: Path) -> None:
+    logits = tmp_path / "logits.npy"
+    done = call(
+        "predict", files.image, "--network", files.network, "--out", tmp_path / "labels.npy",
+        "--logits", logits, "--precision", "float64",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    network = sgc.open_network(files.network).at_precision("float64")
+    np.testing.assert_array_equal(np.load(logits), network.predict(tifffile.imread(files.image)))
+
+
 def test_a_prediction_that_can_not_be_written_is_told(call: Call, files: SimpleNamespace) -> None:
     done = call("predict", files.image, "--network", files.network, "--out", "labels.docx")
     assert done.exit_code == 1

@@ -1,5 +1,7 @@
 """How far networks see, measured, against what their convolutions say."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from monai.networks import nets
@@ -68,21 +70,22 @@ def test_volume() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "says"),
+    ("make", "says"),
     [
         (
-            nets.BasicUNet(
+            lambda: nets.BasicUNet(
                 spatial_dims=2, in_channels=1, out_channels=2, features=(4, 4, 8, 8, 16, 4)
             ),
             "first in encoder 0 norm 1",
         ),
-        (SqueezeExcitation(), "sees the whole image at once"),
-        (DoubleConvUNet(), "align_corners=True"),
+        (SqueezeExcitation, "sees the whole image at once"),
+        (DoubleConvUNet, "align_corners=True"),
     ],
     ids=["instance norm", "squeeze and excitation", "aligned corners"],
 )
-def test_what_is_not_local_says_why(module: nn.Module, says: str) -> None:
-    found = reach_of(sgc.Network.from_module(module))
+def test_what_is_not_local_says_why(make: Callable[[], nn.Module], says: str) -> None:
+    torch.manual_seed(10)  # some weights leave no feature map of the bottleneck above zero
+    found = reach_of(sgc.Network.from_module(make()))
     assert found.axes is None
     assert says in found.why_not
 

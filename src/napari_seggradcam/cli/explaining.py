@@ -19,6 +19,7 @@ from .options import (
     NetworkAxes,
     NetworkChoice,
     NetworkOption,
+    Precision,
     Trust,
 )
 
@@ -94,13 +95,16 @@ def explain(
     classes: Classes = None,
     trust: Trust = False,
     device: Device = "auto",
+    precision: Precision = "float32",
     out: Out = None,
     figure: Figure = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain why a network segments a region as it does: a heatmap per network layer."""
     asked = RegionChoice(region, label, labels, pixel, everywhere, predicted)
-    choice = NetworkChoice(network, factory, kwargs, network_axes, channels, classes, trust, device)
+    choice = NetworkChoice(
+        network, factory, kwargs, network_axes, channels, classes, trust, device, precision
+    )
     from ..explain.explainer import Explainer
     from ..store.images import read_image
 

@@ -42,6 +42,7 @@ Trust = Annotated[
     bool, typer.Option("--trust", help="Open a file although that runs Python code from it.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Precision = Annotated[str, typer.Option(help="float32, float64 or bfloat16.")]
 ImageArgument = Annotated[
     Path, typer.Argument(metavar="IMAGE", help="A .tif, .png, .jpg or .npy file.")
 ]
@@ -65,6 +66,8 @@ class NetworkChoice:
         A JSON object.
     classes
         Names, separated by commas.
+    precision
+        As for `networks.network.Network.at_precision`; None: the one that it has.
     """
 
     name: str
@@ -75,6 +78,7 @@ class NetworkChoice:
     classes: str | None
     trust: bool
     device: str
+    precision: str | None = None
 
     def open(self) -> "Network":
         """Open it.
@@ -83,12 +87,14 @@ class NetworkChoice:
         ------
         OptionError
             If an option has no meaning.
+        NetworkError
+            If the precision needs a copy of the network and it can't be copied.
         NetworkFileError, UntrustedNetwork
             As for `networks.opening.open_network`.
         """
         from ..networks.opening import open_network
 
-        return open_network(
+        network = open_network(
             _network_path(self.name),
             factory=self.factory,
             kwargs=None if self.kwargs is None else _keywords(self.kwargs),
@@ -98,6 +104,7 @@ class NetworkChoice:
             trust=self.trust,
             device=self.device,
         )
+        return network if self.precision is None else network.at_precision(self.precision)
 
 
 def names_in(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from .options import (
     NetworkAxes,
     NetworkChoice,
     NetworkOption,
+    Precision,
     Trust,
 )
 
@@ -38,6 +39,7 @@ def predict(
     classes: Classes = None,
     trust: Trust = False,
     device: Device = "auto",
+    precision: Precision = "float32",
 ) -> None:
     """Segment an image: the class with the largest logit at every pixel."""
     import numpy as np
@@ -45,7 +47,9 @@ def predict(
     from ..store.images import read_image, write_image
 
     read = read_image(image, axes)
-    choice = NetworkChoice(network, factory, kwargs, network_axes, channels, classes, trust, device)
+    choice = NetworkChoice(
+        network, factory, kwargs, network_axes, channels, classes, trust, device, precision
+    )
     opened = choice.open()
     note("Predicting …")
     values = opened.predict(read.array, read.axes)

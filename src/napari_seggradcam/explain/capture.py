@@ -124,7 +124,9 @@ class Reading(Taps):
 
     def take(self, name: str, tensor: torch.Tensor, shared: bool) -> torch.Tensor:
         """Hand the maps over and go on with them."""
-        self._on_maps(name, tensor)
+        # What the reader computes is none of the network's, which may run in half precision.
+        with torch.autocast(tensor.device.type, enabled=False):
+            self._on_maps(name, tensor)
         return tensor
 
 

@@ -203,7 +203,6 @@ class Network:
         check_precision(precision)
         if precision == self.precision:
             return self
-        _ = self.layers, self.classes, self.colours  # for both, from one run
         twin = copy.copy(self)
         twin._given_precision, twin.origin = precision, self.origin or self
         dtype = torch.float64 if precision == "float64" else torch.float32
@@ -211,7 +210,6 @@ class Network:
             with self.lock:
                 twin.module = copy_in(self.module, dtype)
             twin.lock = threading.RLock()
-            del twin.__dict__["_prober"]  # of the other module
         return twin
 
     def to(self, device: str | torch.device) -> Self:
@@ -235,6 +233,8 @@ class Network:
     @cached_property
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have, found by trying (0.1 to some seconds)."""
+        if self.origin is not None:
+            return self.origin.rules
         with self.lock:
             return self._prober.rules()
 
@@ -254,6 +254,8 @@ class Network:
 
     @cached_property
     def _traces(self) -> tuple[Trace, Trace]:
+        if self.origin is not None:
+            return self.origin._traces
         small, large = self._prober.probe_sizes(self.rules)
         with self.lock:
             return self._prober.trace(small), self._prober.trace(large)
@@ -261,6 +263,8 @@ class Network:
     @cached_property
     def layers(self) -> tuple[NetworkLayer, ...]:
         """All network layers in order of execution, found by tracing two forward passes."""
+        if self.origin is not None:
+            return self.origin.layers
         return find_layers(*self._traces, self._prober.probe_sizes(self.rules))
 
     @property

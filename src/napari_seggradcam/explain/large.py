@@ -10,7 +10,7 @@ would give. What is done is noted, and a computation that was ended goes on from
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,31 +22,26 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
-from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.outputs import on_grid
-from ..networks.running import as_found, cancellable, channels_last, stop_if
+from ..networks.running import as_found, stop_if
 from ..networks.windows import WindowedImage
 from ..store.growing import GrowingExplanation, MapPlan
 from . import scores, seg_grad_cam
-from .capture import Capture, Reading
-from .crops import Blocks, Crop, CropPlanner
+from .crops import Blocks, CropPlanner
 from .explanation import Explanation, open_explanation
 from .passes import Cancel, Progress, bytes_per_pixel
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
-from .reach import AxisReach, layer_shapes, reach_of, TOLERANCES
+from .reach import TOLERANCES, AxisReach, layer_shapes, reach_of
 from .region_parts import RegionParts, pieces
-from .regions import Box, Region, as_region, no_pixel
+from .regions import Box, Prediction, Region, as_region, no_pixel
 from .scores import score as output_score
-from .seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights, signed_maps, sums
-from .tiles import Tile, Tiling
+from .seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights, signed_maps
+from .tiles import LOGITS, Tile, Tiling
+from .window_passes import Sums, WindowPasses
+from .window_prediction import PredictionSweep, no_prediction
 from .work import Work
 
-OnMaps = Callable[[str, torch.Tensor], None]
-Sums = dict[str, tuple[torch.Tensor, torch.Tensor]]
-
-_LOGITS = "logits"
 _MEMORY = 2 * 2**30
 # A pass without gradients lets go of feature maps on the way, and needs a third of the memory.
 _FORWARD = 2
@@ -137,53 +132,6 @@ def explain_large(
     return open_explanation(path, lazy=True)
 
 
-class _Passes:
-    """Passes of a network over windows of an image."""
-
-    def __init__(
-        self,
-        network: Network,
-        image: WindowedImage,
-        layers: tuple[NetworkLayer, ...],
-        cancel: Cancel | None,
-    ):
-        self._network = network
-        self._image = image
-        self._layers = layers
-        self._cancel = cancel
-
-    def read(self, window: Box, on_maps: OnMaps | None) -> torch.Tensor:
-        """Logits of a window; its feature maps, if wanted, one after another; no gradients."""
-        if on_maps is None:
-            taps = Reading(self._network.module, (), lambda name, maps: None)
-        else:
-            taps = Reading(self._network.module, self._layers, on_maps)
-        with torch.no_grad():
-            return self._run(window, taps)
-
-    def weigh(self, crop: Crop, target: int) -> tuple[Sums, float]:
-        """Sums of the gradient and of its absolute values by network layer, and the score."""
-        found: Sums = {}
-
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
-            total, size = sums(gradient)
-            found[name] = total[0], size[0]
-
-        capture = Capture(self._network.module, self._layers, lambda name: None)
-        logits = self._run(crop.window, capture)
-        capture.check()
-        total = output_score(logits, target, crop.region)
-        capture.backward(total, on_gradient, self._cancel)
-        return found, float(total.detach())
-
-    def _run(self, window: Box, taps: Capture | Reading) -> torch.Tensor:
-        stop_if(self._cancel)
-        network = self._network
-        tensor = channels_last(self._image.window(window).to(network.device))
-        with taps, cancellable(network.module, self._cancel):
-            return network.run(tensor, taps.calls(network.ndim, network.bypass))
-
-
 @dataclass(frozen=True)
 class _Asked:
     """The question, when the region has been looked at.
@@ -242,9 +190,10 @@ class _Large:
         }
         reaches = {layer.name: reach.layers[layer.name] for layer in question.layers}
         self._tiling = self._divide(
-            {**reaches, _LOGITS: reach.axes}, {**shapes, _LOGITS: self._grid.shape}
+            {**reaches, LOGITS: reach.axes}, {**shapes, LOGITS: self._grid.shape}
         )
-        self._passes = _Passes(network, image, question.layers, cancel)
+        self._prediction: Prediction = no_prediction
+        self._passes = WindowPasses(network, image, question.layers, cancel)
 
     def _divide(
         self, reaches: Mapping[str, Sequence[AxisReach]], shapes: Mapping[str, tuple[int, ...]]
@@ -261,7 +210,7 @@ class _Large:
         )
         with closing(begun) as growing:
             work = Work(growing.folder / "work")
-            self._predict(work, progress)
+            self._prediction = self._predict(work, progress)
             asked = self._look_at_region(growing, work)
             boxes = self._planner.boxes(asked.blocks)
             weights = self._weigh(boxes, asked, work, progress)
@@ -308,68 +257,35 @@ class _Large:
             "most": self._most,
         }
 
-    def _predict(self, work: Work, progress: Progress) -> None:
-        """Have the class that is predicted at every pixel, if anything depends on it."""
-        is_asked = self._question.target == "predicted"
-        if not is_asked and not self._question.region.depends_on_prediction:
-            return
+    def _predict(self, work: Work, progress: Progress) -> Prediction:
+        """The class that is predicted at every pixel, if anything depends on it."""
+        if self._question.target != "predicted" and not self._region.depends_on_prediction:
+            return no_prediction
         # One output more to all sides, from which strided logits are interpolated.
         reach = tuple(axis.widened() for axis in self._reach)
-        tiling = self._divide({_LOGITS: reach}, {_LOGITS: self._grid.shape})
-        classes = work.large_array("prediction", self._image.shape, self._piece)
-        for number, tile in enumerate(tiling, start=1):
-            if f"prediction {number}" not in work.done:
-                self._predict_tile(tile, classes)
-                work.note(f"prediction {number}")
-            progress(number, len(tiling), "prediction")
-
-    def _predict_tile(self, tile: Tile, classes: Any) -> None:
-        place = tile.places[_LOGITS]
-        more = [
-            (min(1, whole.start), min(1, size - whole.stop))
-            for whole, size in zip(place.whole, self._grid.shape, strict=True)
-        ]
-        box = tuple(
-            slice(b.start - low, b.stop + high)
-            for b, (low, high) in zip(place.tile, more, strict=True)
-        )
-        first = tuple(w.start - low for w, (low, _) in zip(place.whole, more, strict=True))
-        window = tuple(
-            slice(max(0, pixels.start), min(size, pixels.stop))
-            for pixels, size in zip(
-                scores.pixels_of(place.whole, self._grid), self._image.shape, strict=True
-            )
-        )
-        if any(w.start >= w.stop for w in window):
-            return
-        logits = self._passes.read(tile.window, None)[:, :, *box].float()
-        rows = on_grid(logits, self._grid, window, first)
-        rows = np.concatenate([-rows, rows]) if len(rows) == 1 else rows
-        classes[window] = rows.argmax(axis=0)
+        tiling = self._divide({LOGITS: reach}, {LOGITS: self._grid.shape})
+        sweep = PredictionSweep(self._passes, self._image.shape, self._grid, self._piece)
+        return sweep.run(tiling, work, progress)
 
     def _look_at_region(self, growing: GrowingExplanation, work: Work) -> _Asked:
         """Write the region, and find out where it is and which class is asked about."""
-        classes = work.large_array("prediction", self._image.shape, self._piece)
-
-        def prediction(window: Box) -> NDArray[np.integer]:
-            return np.asarray(classes[window])
-
-        self._prediction = prediction
         if "region" not in work.done:
             counts = np.zeros(len(self._network.classes), np.int64)
             pixels = 0
             for window in pieces(self._image.shape, self._piece):
                 stop_if(self._cancel)
-                inside = self._region.part(window, prediction)
+                inside = self._region.part(window, self._prediction)
                 growing.write_region(window, inside)
                 pixels += int(np.count_nonzero(inside))
                 if self._question.target == "predicted" and inside.any():
-                    counts += np.bincount(prediction(window)[inside], minlength=len(counts))
+                    counts += np.bincount(self._prediction(window)[inside], minlength=len(counts))
             work.note("region", pixels=pixels, target=int(counts.argmax()))
         pixels = work.done["region"]["pixels"]
         if not pixels:
             raise no_pixel(self._question.region)
-        blocks, covered = self._region.blocks([axis.outputs for axis in self._reach], prediction)
+        blocks, covered = self._region.blocks(
+            [axis.outputs for axis in self._reach], self._prediction
+        )
         per_output = math.prod(round(scale) for scale in self._grid.scale)
         on_output = round(covered * per_output)
         if not on_output:
@@ -471,7 +387,7 @@ class _Large:
                     positive.append(name)
 
         logits = self._passes.read(tile.window, on_maps)
-        place = tile.places[_LOGITS]
+        place = tile.places[LOGITS]
         here = logits[:, :, *place.tile]
         region = self._region.on_output(place.whole, self._prediction)
         region = region.seen_from(tuple(whole.start for whole in place.whole))

@@ -51,6 +51,11 @@ class RegionParts:
         self._piece = piece
         self._extent = region.extent(shape)
 
+    @property
+    def depends_on_prediction(self) -> bool:
+        """Whether the network has to run before the pixels are known."""
+        return self._region.depends_on_prediction
+
     def part(self, window: Box, prediction: Prediction) -> Mask:
         """Pixels of the region in a window, which may reach beyond the image."""
         box = tuple(

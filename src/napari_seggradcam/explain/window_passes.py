@@ -1,0 +1,94 @@
+"""Passes of a network over windows of an image that is larger than memory."""
+
+from collections.abc import Callable
+
+import torch
+
+from ..networks.layers import NetworkLayer
+from ..networks.network import Network
+from ..networks.running import cancellable, channels_last, stop_if
+from ..networks.windows import WindowedImage
+from .capture import Capture, Reading
+from .crops import Crop
+from .passes import Cancel
+from .regions import Box
+from .scores import score
+from .seg_grad_cam import sums
+
+OnMaps = Callable[[str, torch.Tensor], None]
+Sums = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+class WindowPasses:
+    """Passes of a network over windows of an image.
+
+    Parameters
+    ----------
+    network
+        Use everything here with its lock held, inside `as_found`, with gradients enabled.
+    image
+        The image.
+    layers
+        The network layers that are asked about.
+    cancel
+        Asked before every pass and between modules.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        image: WindowedImage,
+        layers: tuple[NetworkLayer, ...],
+        cancel: Cancel | None,
+    ):
+        self._network = network
+        self._image = image
+        self._layers = layers
+        self._cancel = cancel
+
+    def read(self, window: Box, on_maps: OnMaps | None) -> torch.Tensor:
+        """Logits of a window, without gradients.
+
+        Parameters
+        ----------
+        window
+            Of the padded input, per spatial axis.
+        on_maps
+            Called with every network layer's name and feature maps; None: logits alone.
+        """
+        if on_maps is None:
+            taps = Reading(self._network.module, (), lambda name, maps: None)
+        else:
+            taps = Reading(self._network.module, self._layers, on_maps)
+        with torch.no_grad():
+            return self._run(window, taps)
+
+    def weigh(self, crop: Crop, target: int) -> tuple[Sums, float]:
+        """Sums of the gradient and of its absolute values by network layer, and the score.
+
+        Parameters
+        ----------
+        crop
+            A part of M and what it sees.
+        target
+            The class c.
+        """
+        found: Sums = {}
+
+        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
+            total, size = sums(gradient)
+            found[name] = total[0], size[0]
+
+        capture = Capture(self._network.module, self._layers, lambda name: None)
+        logits = self._run(crop.window, capture)
+        capture.check()
+        total = score(logits, target, crop.region)
+        capture.backward(total, on_gradient, self._cancel)
+        return found, float(total.detach())
+
+    def _run(self, window: Box, taps: Capture | Reading) -> torch.Tensor:
+        stop_if(self._cancel)
+        network = self._network
+        tensor = channels_last(self._image.window(window).to(network.device))
+        with taps, cancellable(network.module, self._cancel):
+            return network.run(tensor, taps.calls(network.ndim, network.bypass))

@@ -393,7 +393,7 @@ class _Large:
         region = region.seen_from(tuple(whole.start for whole in place.whole))
         return {
             "score": float(output_score(here, target, region)),
-            "largest": float(here.abs().max()),
+            "largest": float(here.abs().max()) if here.numel() else 0.0,
             "positive": positive,
         }
 

@@ -131,7 +131,10 @@ class Tiling:
             sizes = [axis.longest(n) for axis, n in zip(self._axes, blocks, strict=True)]
             if math.prod(sizes) <= most:
                 break
-            lengths = [n * axis.stride for axis, n in zip(self._axes, blocks, strict=True)]
+            # Of one block there is no half.
+            lengths = [
+                n * axis.stride if n > 1 else 0 for axis, n in zip(self._axes, blocks, strict=True)
+            ]
             longest = int(np.argmax(lengths))
             blocks[longest] = math.ceil(blocks[longest] / 2)
         return tuple(blocks)

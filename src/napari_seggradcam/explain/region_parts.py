@@ -111,7 +111,11 @@ class RegionParts:
         occupied = np.zeros(
             [math.ceil(n / size) for n, size in zip(self._grid.shape, sizes, strict=True)], bool
         )
-        step = [size * max(1, n // size) for size, n in zip(sizes, self._piece, strict=True)]
+        scales = map(round, self._grid.scale)
+        step = [
+            size * max(1, n // (size * scale))
+            for size, scale, n in zip(sizes, scales, self._piece, strict=True)
+        ]
         covered = 0.0
         for window in pieces(self._grid.shape, step):
             box = tuple(

@@ -21,7 +21,7 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import cancellable, channels_last
 from .activations import Activations
-from .capture import Capture, Convolve
+from .capture import Capture, OnGradient, Run
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
 from .reach import mark_not_local, reach_of, same_logits
@@ -153,7 +153,7 @@ class Passes:
         target = question.target()
         weights = {name: LayerWeights() for name in names}
 
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
+        def on_gradient(name: str, gradient: torch.Tensor) -> None:
             weights[name].add(gradient)
             steps.step(name)
 
@@ -184,9 +184,14 @@ class Passes:
         crop: Crop,
         question: "_Question",
         target: int,
-        on_gradient: Callable[[str, torch.Tensor, torch.Tensor], None],
+        on_gradient: OnGradient,
     ) -> torch.Tensor:
         """Visit the gradients of a part of M; returns the logits of the box around it."""
+        replay = self._activations.replay(question.layers, [crop.window])
+        if replay is not None:
+            total = score(replay.logits, target, crop.region)
+            replay.backward(total, on_gradient, question.cancel)
+            return replay.logits.detach()[:, :, *crop.region.box]
         capture = Capture(self._network.module, question.layers, lambda name: None)
         tensor = channels_last(self._activations.input[:, :, *crop.window])
         shape = self._activations.input.shape[2:]
@@ -207,7 +212,7 @@ class Passes:
         target = question.target()
         weights = {name: LayerWeights() for name in names}
 
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
+        def on_gradient(name: str, gradient: torch.Tensor) -> None:
             weights[name].add(gradient)
             steps.step(name)
 
@@ -229,12 +234,12 @@ class Passes:
         capture: Capture,
         tensor: torch.Tensor,
         cancel: Cancel | None,
-        convolve: Convolve | None = None,
+        run: Run | None = None,
     ) -> torch.Tensor:
         """Logits with the graph that the captured maps need."""
         network = self._network
         with capture, cancellable(network.module, cancel):
-            logits = network.run(tensor, capture.calls(network.ndim, network.bypass, convolve))
+            logits = network.run(tensor, capture.calls(network.ndim, network.bypass, run))
         capture.check()
         return logits
 

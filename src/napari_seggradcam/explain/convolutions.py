@@ -323,8 +323,13 @@ def _input_gradient(
         (n - 1) * s + d * (k - 1) + 1
         for n, s, d, k in zip(gradient.shape[2:], stride, dilation, kernel, strict=True)
     ]
-    # Only its shape counts.
-    tensor = gradient.new_empty(1).expand(gradient.shape[0], weight.shape[1] * groups, *size)
+    # Only its shape counts, and its layout, which is faster so.
+    tensor = torch.empty(
+        (gradient.shape[0], weight.shape[1] * groups, *size),
+        dtype=gradient.dtype,
+        device=gradient.device,
+        memory_format=torch.channels_last if len(size) == 2 else torch.contiguous_format,
+    )
     none = (0,) * len(size)
     found: torch.Tensor = torch.ops.aten.convolution_backward(
         gradient,

@@ -10,7 +10,7 @@ import torch
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import channels_last
+from ..networks.running import channels_last, state_of
 from .capture import Run, read
 from .convolutions import KeepConvolutions
 from .habits import convolution_name, habits_of, numbered, value_name
@@ -109,17 +109,17 @@ class Activations:
         if self._tape is None or self._logits is None:
             return None
         names, kept = [layer.name for layer in layers], numbered(self._maps, value_name(0))
-        if not self._tape.needs(names) <= kept.keys():
+        path = self._tape.path_to(names)
+        if not path.needs <= kept.keys():
             return None
         try:
-            return Replay(self._tape, kept, self._logits, names, windows)
+            return Replay(path, kept, self._logits, windows)
         except UnevenShift:
             return None
 
     def refresh(self) -> None:
         """Forget everything if parameters or buffers are no longer those that were used."""
-        module = self._network.module
-        tensors = [*module.parameters(), *module.buffers()]
+        tensors = state_of(self._network.module)
         state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
         if state != self._state:
             self.forget()

@@ -1,14 +1,20 @@
 """How a network treats its tensors, found once by a run on a small input."""
 
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
 from ..networks.network import Network
-from .capture import read
+from .capture import Capture, read
 from .convolutions import KeepConvolutions
-from .tape import record
+from .replay import Replay
+from .seg_grad_cam import sums
+from .tape import Tape, record
+
+# Of the small input, per spatial axis, if such a size runs.
+_SIZE = 24
 
 _CONVOLUTION = "convolution call "
 _VALUE = "value "
@@ -24,7 +30,7 @@ class Habits:
         Network layers, convolutions and values whose tensor something behind them changes in
         place.
     recordable
-        Whether all functions are known, so that there is a `Tape`.
+        Whether all functions are known and do what is known of them, so that there is a `Tape`.
     """
 
     overwritten: frozenset[str]
@@ -62,17 +68,60 @@ def numbered(tensors: dict[str, torch.Tensor], name: str) -> dict[int, torch.Ten
 
 
 def _find(network: Network) -> Habits:
-    sizes = [rule.minimum for rule in network.rules]
-    image = torch.zeros((1, network.channels, *sizes), dtype=network.dtype, device=network.device)
+    sizes = [rule.at_least(_SIZE) for rule in network.rules]
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand((1, network.channels, *sizes), generator=generator)
+    image = image.to(network.device, network.dtype)
     versions: dict[str, tuple[torch.Tensor, int]] = {}
+    kept: dict[int, torch.Tensor] = {}
 
     def take(name: str, maps: torch.Tensor) -> None:
         versions[name] = maps, maps._version
 
-    _, tape = record(network, image, take, lambda n, t: take(value_name(n), t), None)
-    if tape is None:
+    def on_value(number: int, value: torch.Tensor) -> None:
+        take(value_name(number), value)
+        kept[number] = value.clone()
+
+    logits, tape = record(network, image, take, on_value, None)
+    recordable = tape is not None and _equals_autograd(network, image, logits, tape, kept)
+    if not recordable:
         versions.clear()
         keep = KeepConvolutions(lambda n, t: take(convolution_name(n), t))
         read(network, image, network.layers, take, None, keep)
     overwritten = {name for name, (maps, before) in versions.items() if maps._version != before}
-    return Habits(frozenset(overwritten), tape is not None)
+    return Habits(frozenset(overwritten), recordable)
+
+
+def _equals_autograd(
+    network: Network,
+    image: torch.Tensor,
+    logits: torch.Tensor,
+    tape: Tape,
+    kept: dict[int, torch.Tensor],
+) -> bool:
+    """Whether gradients from the tape are autograd's; a function may have others of its own."""
+    names = [layer.name for layer in network.layers]
+    window = tuple(slice(0, size) for size in image.shape[2:])
+    replay = Replay(tape.path_to(names), kept, logits, [window])
+    capture = Capture(network.module, network.layers, lambda name: None)
+    with capture, torch.enable_grad():
+        calls = capture.calls(network.ndim, network.bypass)
+        runs = (replay.logits, replay), (network.run(image, calls), capture)
+    factors = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits)
+    found: list[dict[str, torch.Tensor]] = []
+    for output, run in runs:
+        totals: dict[str, torch.Tensor] = {}
+
+        def on_gradient(name: str, gradient: torch.Tensor, totals: Any = totals) -> None:
+            totals[name] = torch.stack(sums(gradient))
+
+        with torch.enable_grad():
+            total = (output * factors).sum()
+        run.backward(total, on_gradient, None)
+        found.append({name: total for name, total in totals.items() if total.any()})
+    mine, theirs = found
+    tolerance = min(0.1, 1e3 * torch.finfo(logits.dtype).eps)
+    return mine.keys() == theirs.keys() and all(
+        bool((mine[name] - theirs[name]).abs().max() <= tolerance * theirs[name].max())
+        for name in mine
+    )

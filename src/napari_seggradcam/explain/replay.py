@@ -8,7 +8,7 @@ from ..networks.running import stop_if
 from .capture import OnGradient
 from .patches import Box, Patch, Sizes
 from .steps import Crops
-from .tape import Tape
+from .tape import Path
 
 
 class Replay:
@@ -16,14 +16,12 @@ class Replay:
 
     Parameters
     ----------
-    tape
-        Of the network on the whole image.
+    path
+        To the network layers whose gradients will be wanted, on the tape of the whole image.
     kept
-        Values on the whole by number; those that the layers' gradients need.
+        Values on the whole by number; those that the path needs.
     logits
         Of the whole image, (1, rows, *output).
-    names
-        Network layers whose gradients will be wanted.
     windows
         The crops, all of one shape, of which all are wide enough for the regions' reach.
 
@@ -40,21 +38,19 @@ class Replay:
 
     def __init__(
         self,
-        tape: Tape,
+        path: Path,
         kept: Mapping[int, torch.Tensor],
         logits: torch.Tensor,
-        names: Sequence[str],
         windows: Sequence[Box],
     ):
+        self._path = path
         self._kept = kept
-        self._places = tape.places(windows)
-        self._values, self._entries = tape.behind(names)
-        self._output = tape.logits
+        self._places = path.tape.places(windows)
         self._layers: dict[int, list[str]] = {}
-        for name in names:
-            self._layers.setdefault(tape.layers[name], []).append(name)
-        first = (0,) * len(windows[0])
-        crops = self._crops(logits, tape.logits, first, self._places[tape.logits].size)
+        for name in path.names:
+            self._layers.setdefault(path.tape.layers[name], []).append(name)
+        number, first = path.tape.logits, (0,) * len(windows[0])
+        crops = self._crops(logits, number, first, self._places[number].size)
         self.logits = crops.clone().requires_grad_()
 
     def backward(
@@ -78,9 +74,9 @@ class Replay:
             If ``cancel`` said so.
         """
         patch = Patch.of(torch.autograd.grad(score, self.logits)[0])
-        gradients = {} if patch is None else {self._output: patch}
+        gradients = {} if patch is None else {self._path.tape.logits: patch}
         with torch.no_grad():
-            for entry in reversed(self._entries):
+            for entry in reversed(self._path.entries):
                 patch = gradients.pop(entry.output, None)
                 if patch is None:
                     continue
@@ -92,7 +88,7 @@ class Replay:
                     self._cut(entry.output),
                 )
                 for which, number in enumerate(entry.inputs):
-                    if number not in self._values:
+                    if number not in self._path.values:
                         continue
                     found, other = entry.step.back(patch, which, crops), gradients.get(number)
                     if found is not None:

@@ -96,12 +96,14 @@ def answers(weights: Sequence[LayerWeights], maps: torch.Tensor) -> list[LayerAn
     found = [of_one.means(channels, maps[0, 0].numel()) for of_one in weights]
     alphas = torch.stack([alpha for alpha, _ in found]).float()
     there = [number for number, (_, empty) in enumerate(found) if empty is None]
-    signed = np.zeros((len(found), *shape), np.float32)
-    if there:
-        product = alphas[there].to(maps.device) @ maps[0].flatten(1).float()
-        signed[there] = product.view(-1, *shape).cpu().numpy()
+    product = alphas[there].to(maps.device) @ maps[0].flatten(1).float() if there else alphas[:0]
+    signed = dict(zip(there, product.cpu().numpy(), strict=True))
     return [
-        LayerAnswer(signed[number], alphas[number].numpy(), empty)
+        LayerAnswer(
+            signed[number].reshape(shape) if empty is None else np.zeros(shape, np.float32),
+            alphas[number].numpy(),
+            empty,
+        )
         for number, (_, empty) in enumerate(found)
     ]
 

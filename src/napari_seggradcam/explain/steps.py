@@ -305,6 +305,8 @@ class Narrow(Step):
     def place(self, inputs: Sequence[Place]) -> Place:
         """Where the output's crops lie."""
         size = tuple(n - m for n, m in zip(inputs[0].size, self.missing, strict=True))
+        if min(size) < 1:
+            raise UnevenShift
         return Place(size, inputs[0].starts)
 
     def back(self, patch: Patch, number: int, crops: Crops) -> Patch:

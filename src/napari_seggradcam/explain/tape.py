@@ -19,7 +19,7 @@ from torch import nn
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import tensors_in
+from ..networks.running import state_of, tensors_in
 from .calls import Call, step_of
 from .capture import read
 from .patches import Box
@@ -61,18 +61,14 @@ class Tape:
     layers: dict[str, int]
     logits: int
 
-    def behind(self, names: Sequence[str]) -> tuple[set[int], list[Entry]]:
-        """Values that depend on network layers, these among them, and the steps to them."""
+    def path_to(self, names: Sequence[str]) -> "Path":
+        """What gradients of network layers go through."""
         values, entries = {self.layers[name] for name in names}, []
         for entry in self.entries:
             if any(number in values for number in entry.inputs):
                 values.add(entry.output)
                 entries.append(entry)
-        return values, entries
-
-    def needs(self, names: Sequence[str]) -> set[int]:
-        """Values that have to be kept for gradients of network layers."""
-        return {number for entry in self.behind(names)[1] for number in entry.needs}
+        return Path(self, tuple(names), frozenset(values), tuple(entries))
 
     def places(self, windows: Sequence[Box]) -> dict[int, Place]:
         """Where all values of crops lie, for windows of one shape.
@@ -88,6 +84,33 @@ class Tape:
         for entry in self.entries:
             places[entry.output] = entry.step.place([places[number] for number in entry.inputs])
         return places
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The part of a tape that depends on network layers.
+
+    Attributes
+    ----------
+    tape
+        All of it.
+    names
+        The network layers.
+    values
+        Values that depend on them, their own among them.
+    entries
+        Steps that take one of these values, in order of execution.
+    """
+
+    tape: Tape
+    names: tuple[str, ...]
+    values: frozenset[int]
+    entries: tuple[Entry, ...]
+
+    @property
+    def needs(self) -> set[int]:
+        """Values that have to be kept for the way back."""
+        return {number for entry in self.entries for number in entry.needs}
 
 
 class Recorder:
@@ -118,7 +141,7 @@ class Recorder:
         self._complete = True
         # By identity, with the version, because tensors are changed in place.
         self._seen: dict[int, tuple[weakref.ref[torch.Tensor], int, int]] = {}
-        for constant in (*module.parameters(), *module.buffers()):
+        for constant in state_of(module):
             self._see(constant, _CONSTANT)
         self._see(image, self._new())
 

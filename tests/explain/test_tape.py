@@ -11,6 +11,7 @@ from torch.nn import functional
 import napari_seggradcam as sgc
 from architectures import Coarse, Function, GridGate, Pyramid, ResidualEncoder
 from napari_seggradcam.explain.capture import Capture
+from napari_seggradcam.explain.habits import habits_of
 from napari_seggradcam.explain.patches import Patch
 from napari_seggradcam.explain.replay import Replay
 from napari_seggradcam.explain.steps import UnevenShift
@@ -243,6 +244,31 @@ def test_a_gradient_that_is_not_the_derivative_is_noticed() -> None:
         name = one.network.layers[0].name
         found = [x.explain(sgc.pixel(y, 50), 1, name)[name].weights for x in (one, other)]
         np.testing.assert_allclose(found[0], -found[1], rtol=1e-4)
+
+
+def test_a_network_may_treat_other_sizes_otherwise() -> None:
+    """Padded to the skip where the size is odd, which is not known, and else nothing."""
+
+    class AnySize(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.enter = nn.Conv2d(1, 4, 3, padding=1)
+            self.down = nn.MaxPool2d(2)
+            self.up = nn.ConvTranspose2d(4, 4, 2, 2)
+            self.head = nn.Conv2d(8, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            skip = self.enter(x)
+            up = self.up(self.down(skip))
+            missing = [skip.shape[axis] - up.shape[axis] for axis in (3, 2)]
+            return self.head(
+                torch.cat([skip, functional.pad(up, [0, missing[0], 0, missing[1]])], 1)
+            )
+
+    network = sgc.Network.from_module(AnySize())
+    with network.lock, as_found(network.module):
+        found = [habits_of(network, shape).recordable for shape in ((512, 300), (512, 301))]
+    assert found == [True, False]
 
 
 def test_a_known_network_keeps_no_convolutions() -> None:

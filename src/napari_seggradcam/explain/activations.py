@@ -190,7 +190,7 @@ class Activations:
         cancel: Cancel | None,
     ) -> None:
         """Run once and keep what fits: maps of layers, and what the next crops would compute."""
-        habits, once = habits_of(self._network), self.once
+        habits, once = habits_of(self._network, self.input.shape[2:]), self.once
         asked, versions = {layer.name for layer in layers}, {}
 
         def take(name: str, maps: torch.Tensor) -> None:

@@ -1,5 +1,10 @@
-"""How a network treats its tensors, found once by a run on a small input."""
+"""How a network treats its tensors, found by a run on a small input.
 
+Networks that take any size may do something else to sizes that do not suit them, such as to pad
+what they have enlarged. So the small input leaves the same remainders as the image does.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -9,12 +14,13 @@ import torch
 from ..networks.network import Network
 from .capture import Capture, read
 from .convolutions import KeepConvolutions
+from .patches import Sizes
 from .replay import Replay
 from .seg_grad_cam import sums
 from .tape import Tape, record
 
-# Of the small input, per spatial axis, if such a size runs.
-_SIZE = 24
+# What remainders are of, by number of spatial axes: no stride in use is larger.
+_BLOCK = {2: 32, 3: 16}
 
 _CONVOLUTION = "convolution call "
 _VALUE = "value "
@@ -22,7 +28,7 @@ _VALUE = "value "
 
 @dataclass(frozen=True)
 class Habits:
-    """What is the same for every image.
+    """What is the same for every image that has the same remainders.
 
     Attributes
     ----------
@@ -37,14 +43,19 @@ class Habits:
     recordable: bool
 
 
-_known: WeakKeyDictionary[Network, Habits] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Network, dict[Sizes, Habits]] = WeakKeyDictionary()
 
 
-def habits_of(network: Network) -> Habits:
-    """Habits of a network, found the first time that it is asked about."""
-    if network not in _known:
-        _known[network] = _find(network)
-    return _known[network]
+def habits_of(network: Network, shape: Sequence[int]) -> Habits:
+    """Habits of a network on inputs of a spatial shape, found the first time that they count."""
+    block = _BLOCK[network.ndim]
+    sizes = tuple(
+        rule.at_least(block + size % block) for rule, size in zip(network.rules, shape, strict=True)
+    )
+    known = _known.setdefault(network, {})
+    if sizes not in known:
+        known[sizes] = _find(network, sizes)
+    return known[sizes]
 
 
 def convolution_name(number: int) -> str:
@@ -67,8 +78,7 @@ def numbered(tensors: dict[str, torch.Tensor], name: str) -> dict[int, torch.Ten
     }
 
 
-def _find(network: Network) -> Habits:
-    sizes = [rule.at_least(_SIZE) for rule in network.rules]
+def _find(network: Network, sizes: Sizes) -> Habits:
     generator = torch.Generator().manual_seed(0)
     image = torch.rand((1, network.channels, *sizes), generator=generator)
     image = image.to(network.device, network.dtype)

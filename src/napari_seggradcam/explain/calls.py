@@ -230,7 +230,7 @@ _MAKERS: dict[str, Callable[[Call], Step | None]] = {
     "interpolate": _interpolation,
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenation),
     **dict.fromkeys(("add", "add_", "__add__", "__iadd__", "__radd__"), _sum),
-    **dict.fromkeys(("clone", "contiguous", "detach"), _copy),
+    **dict.fromkeys(("clone", "contiguous"), _copy),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), _dropout),
     "pad": _padding,
     "narrow": _narrow,

@@ -1,10 +1,10 @@
 """Convolutions on crops whose outputs are known already.
 
-The passes over a crop are there for the gradient alone: what every convolution gives on the crop
-is a part of what it gave on the whole image. So outputs that were kept are cut out instead of
-computed, and only what lies between convolutions (norms, rectifiers, pooling) runs. On the way
-back a convolution's gradient is zero but for a box, which is small close to the logits; only the
-box is computed.
+For networks of which there is no `Tape`, because they do something that is not known. Passes over
+a crop are there for the gradient alone: what every convolution gives on the crop is a part of what
+it gave on the whole image. So outputs that were kept are cut out instead of computed, and only
+what lies between convolutions (norms, rectifiers, pooling) runs. On the way back a convolution's
+gradient is zero but for a box, which is small close to the logits; only the box is computed.
 
 The gradient with respect to the input of a convolution needs no values, only the weight: it is
 linear. What has to be right is the place of the crop, which is checked at one position of every

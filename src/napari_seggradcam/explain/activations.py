@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import psutil
 import torch
@@ -11,19 +10,20 @@ import torch
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import cancellable, channels_last
-from .capture import Convolve, Reading
+from ..networks.running import channels_last, state_of
+from .capture import Run, read
 from .convolutions import KeepConvolutions
+from .habits import convolution_name, habits_of, numbered, value_name
+from .patches import Box
 from .reach import reach_of
+from .replay import Replay
+from .steps import UnevenShift
+from .tape import Tape, record
 
 Cancel = Callable[[], bool]
 
 # Of the memory that is free when an image is opened.
 _SHARE = 0.25
-
-_CONVOLUTION = "convolution call "
-
-_overwritten: WeakKeyDictionary[Network, set[str]] = WeakKeyDictionary()
 
 
 def default_budget(device: torch.device) -> int:
@@ -59,6 +59,7 @@ class Activations:
         self._maps: dict[str, torch.Tensor] = {}
         self._logits: torch.Tensor | None = None
         self._largest: float | None = None
+        self._tape: Tape | None = None
         self._state: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -93,16 +94,32 @@ class Activations:
     @property
     def convolutions(self) -> dict[int, torch.Tensor]:
         """Outputs of convolutions by number of the call, as far as they are kept."""
-        return {
-            int(name.removeprefix(_CONVOLUTION)): maps
-            for name, maps in self._maps.items()
-            if name.startswith(_CONVOLUTION)
-        }
+        return numbered(self._maps, convolution_name(0))
+
+    def replay(self, layers: Sequence[NetworkLayer], windows: Sequence[Box]) -> Replay | None:
+        """Crops that can be asked about without a run, or None.
+
+        Parameters
+        ----------
+        layers
+            Network layers whose gradients will be wanted.
+        windows
+            Of the padded input, all of one shape.
+        """
+        if self._tape is None or self._logits is None:
+            return None
+        names, kept = [layer.name for layer in layers], numbered(self._maps, value_name(0))
+        path = self._tape.path_to(names)
+        if not path.needs <= kept.keys():
+            return None
+        try:
+            return Replay(path, kept, self._logits, windows)
+        except UnevenShift:
+            return None
 
     def refresh(self) -> None:
         """Forget everything if parameters or buffers are no longer those that were used."""
-        module = self._network.module
-        tensors = [*module.parameters(), *module.buffers()]
+        tensors = state_of(self._network.module)
         state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
         if state != self._state:
             self.forget()
@@ -111,7 +128,7 @@ class Activations:
     def forget(self) -> None:
         """Let go of everything."""
         self._maps.clear()
-        self._logits = self._largest = None
+        self._logits = self._largest = self._tape = None
         self.__dict__.pop("input", None)  # of the device where the network was
 
     def keep(self, logits: torch.Tensor, maps: dict[str, torch.Tensor]) -> None:
@@ -172,26 +189,30 @@ class Activations:
         on_maps: Callable[[str], None],
         cancel: Cancel | None,
     ) -> None:
-        """Run once and keep what fits: maps of layers, and what convolutions give."""
-        overwritten = _overwritten_in(self._network)
-        versions: dict[str, int] = {}
+        """Run once and keep what fits: maps of layers, and what the next crops would compute."""
+        habits, once = habits_of(self._network, self.input.shape[2:]), self.once
+        asked, versions = {layer.name for layer in layers}, {}
 
         def take(name: str, maps: torch.Tensor) -> None:
-            maps = maps.clone() if name in overwritten else maps
+            maps = maps.clone() if name in habits.overwritten else maps
             if self._keep(name, maps, wanted):
                 versions[name] = maps._version
 
         def on_layer(name: str, maps: torch.Tensor) -> None:
-            take(name, maps)
-            on_maps(name)
-
-        def on_output(number: int, output: torch.Tensor) -> None:
-            take(_convolution(number), output)
+            if name in asked:
+                take(name, maps)
+                on_maps(name)
 
         finished = False
         try:
-            keep = None if self.once else KeepConvolutions(on_output)
-            self._logits, self._largest = self._forward(layers, on_layer, cancel, keep), None
+            if once or not habits.recordable:
+                keep = None if once else KeepConvolutions(lambda n, t: take(convolution_name(n), t))
+                self._logits = self._forward(layers, on_layer, cancel, keep)
+            else:
+                self._logits, self._tape = record(
+                    self._network, self.input, on_layer, lambda n, t: take(value_name(n), t), cancel
+                )
+            self._largest = None
             finished = True
         finally:
             for name, version in versions.items():
@@ -203,13 +224,9 @@ class Activations:
         layers: Sequence[NetworkLayer],
         on_maps: Callable[[str, torch.Tensor], None],
         cancel: Cancel | None,
-        convolve: Convolve | None = None,
+        run: Run | None = None,
     ) -> torch.Tensor:
-        network = self._network
-        taps = Reading(network.module, layers, on_maps)
-        with torch.no_grad(), taps, cancellable(network.module, cancel):
-            calls = taps.calls(network.ndim, network.bypass, convolve)
-            return network.run(self.input, calls)
+        return read(self._network, self.input, layers, on_maps, cancel, run)
 
     @cached_property
     def input(self) -> torch.Tensor:
@@ -236,33 +253,6 @@ class Activations:
         positions = math.prod(size / stride for size, stride in sizes)
         others = sum(_bytes(maps) for name, maps in self._maps.items() if name in wanted)
         return others + 4 * layer.channels * positions <= self.budget
-
-
-def _overwritten_in(network: Network) -> set[str]:
-    """Layers and convolutions whose output something behind them changes in place.
-
-    Found by a run on a small input, the first time that a network is asked about.
-    """
-    if network not in _overwritten:
-        versions: dict[str, tuple[torch.Tensor, int]] = {}
-
-        def take(name: str, maps: torch.Tensor) -> None:
-            versions[name] = maps, maps._version
-
-        def on_output(number: int, output: torch.Tensor) -> None:
-            take(_convolution(number), output)
-
-        taps = Reading(network.module, network.layers, take)
-        sizes = [rule.minimum for rule in network.rules]
-        with torch.no_grad(), taps:
-            calls = taps.calls(network.ndim, network.bypass, KeepConvolutions(on_output))
-            network.run(torch.zeros((1, network.channels, *sizes)), calls)
-        _overwritten[network] = {n for n, (maps, old) in versions.items() if maps._version != old}
-    return _overwritten[network]
-
-
-def _convolution(number: int) -> str:
-    return f"{_CONVOLUTION}{number}"
 
 
 def _bytes(tensor: torch.Tensor) -> int:

@@ -24,7 +24,7 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import cancellable, channels_last
 from .activations import Activations
-from .capture import Capture, Convolve
+from .capture import Capture, OnGradient, Run
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
 from .reach import mark_not_local, reach_of, same_logits
@@ -33,6 +33,7 @@ from .seg_grad_cam import LayerAnswer, LayerWeights, answers, sums
 
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
+Backward = Callable[[torch.Tensor, OnGradient, Cancel | None], None]
 
 # Pixels that run at once: a larger batch is no faster on processors.
 _BATCH = 2**18
@@ -202,33 +203,37 @@ class Passes:
         self, batch: "Sequence[tuple[_Job, Crop]]", run: "_Run"
     ) -> list[tuple[Crop, torch.Tensor]]:
         """Add to weights what crops of one shape give; returns every crop's logits on its M."""
-        capture = Capture(self._network.module, run.layers, lambda name: None)
-        whole = self._activations.input
-        windows = [crop.window for _, crop in batch]
-        tensor = channels_last(torch.cat([whole[:, :, *window] for window in windows]))
-        convolve = CutConvolutions(
-            self._activations.convolutions,
-            whole.shape[2:],
-            windows,
-            [crop.centre for _, crop in batch],
-        )
-        logits = self._forward(capture, tensor, run.cancel, convolve)
 
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
+        def on_gradient(name: str, gradient: torch.Tensor) -> None:
             totals, sizes = sums(gradient)
             for (job, _), total, size in zip(batch, totals, sizes, strict=True):
                 job.weights[name].add_sums(total, size)
                 run.step(name)
 
+        crops = [crop for _, crop in batch]
+        graph = self._activations.replay(run.layers, [crop.window for crop in crops])
+        logits, backward = (
+            self._run(crops, run) if graph is None else (graph.logits, graph.backward)
+        )
         parts = [
             score(logits[item : item + 1], job.target, crop.region)
             for item, (job, crop) in enumerate(batch)
         ]
-        capture.backward(torch.stack(parts).sum(), on_gradient, run.cancel)
+        backward(torch.stack(parts).sum(), on_gradient, run.cancel)
         return [
             (crop, logits.detach()[item : item + 1, :, *crop.region.box].clone())
             for item, (_, crop) in enumerate(batch)
         ]
+
+    def _run(self, crops: Sequence[Crop], run: "_Run") -> tuple[torch.Tensor, Backward]:
+        """Run the network on crops; returns logits, and what visits gradients."""
+        capture = Capture(self._network.module, run.layers, lambda name: None)
+        whole = self._activations.input
+        windows = [crop.window for crop in crops]
+        tensor = channels_last(torch.cat([whole[:, :, *window] for window in windows]))
+        kept, centres = self._activations.convolutions, [crop.centre for crop in crops]
+        convolve = CutConvolutions(kept, whole.shape[2:], windows, centres)
+        return self._forward(capture, tensor, run.cancel, convolve), capture.backward
 
     def _on_whole(self, jobs: "Sequence[_Job]", run: "_Run", why: str) -> dict[int, Found]:
         if not jobs:
@@ -241,9 +246,7 @@ class Passes:
         for job in jobs:
             job.decide(run.layers)
 
-            def on_gradient(
-                name: str, maps: torch.Tensor, gradient: torch.Tensor, job: _Job = job
-            ) -> None:
+            def on_gradient(name: str, gradient: torch.Tensor, job: _Job = job) -> None:
                 job.weights[name].add(gradient)
                 run.step(name)
 
@@ -261,12 +264,12 @@ class Passes:
         capture: Capture,
         tensor: torch.Tensor,
         cancel: Cancel | None,
-        convolve: Convolve | None = None,
+        in_place_of: Run | None = None,
     ) -> torch.Tensor:
         """Logits with the graph that the captured maps need."""
         network = self._network
         with capture, cancellable(network.module, cancel):
-            logits = network.run(tensor, capture.calls(network.ndim, network.bypass, convolve))
+            logits = network.run(tensor, capture.calls(network.ndim, network.bypass, in_place_of))
         capture.check()
         return logits
 

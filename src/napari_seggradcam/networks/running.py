@@ -22,24 +22,29 @@ def as_found(module: nn.Module) -> Iterator[None]:
     random state of the CPU and of the module's devices, also when an exception leaves the block.
     Gradients in ``.grad`` are never touched, because nothing here calls ``backward``.
     """
-    training = {m: m.training for m in module.modules()}
-    frozen = {p: p.requires_grad for p in module.parameters()}
+    owners = list(module.modules())
+    training = [(owner, owner.training) for owner in owners]
+    parameters = [p for owner in owners for p in owner._parameters.values() if p is not None]
+    frozen = [(p, p.requires_grad) for p in parameters]
     buffers = [
         (owner, name, buffer, None if buffer is None else buffer.clone())
-        for owner in training
+        for owner in owners
         for name, buffer in owner._buffers.items()
     ]
-    devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
+    devices = sorted({p.device.index for p in parameters if p.is_cuda})
     with torch.random.fork_rng(devices):
         try:
-            module.eval()
-            for parameter in frozen:
+            # To set a flag that is set already takes time.
+            if any(flag for _, flag in training):
+                module.eval()
+            for parameter in parameters:
                 parameter.requires_grad_(False)
             yield
         finally:
-            for child, flag in training.items():
-                child.training = flag
-            for parameter, flag in frozen.items():
+            for owner, flag in training:
+                if owner.training != flag:
+                    owner.training = flag
+            for parameter, flag in frozen:
                 parameter.requires_grad_(flag)
             for owner, name, buffer, content in buffers:
                 if getattr(owner, name) is not buffer:
@@ -61,6 +66,17 @@ def dtype_of(module: nn.Module) -> torch.dtype:
     """Type of a module's parameters."""
     parameter = next(module.parameters(), None)
     return torch.float32 if parameter is None else parameter.dtype
+
+
+def state_of(module: nn.Module) -> list[torch.Tensor]:
+    """Parameters and buffers, in one walk."""
+    return [
+        tensor
+        for owner in module.modules()
+        for tensors in (owner._parameters, owner._buffers)
+        for tensor in tensors.values()
+        if tensor is not None
+    ]
 
 
 def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:

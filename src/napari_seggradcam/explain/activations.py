@@ -1,12 +1,15 @@
 """What a network computed on one image, kept for the next question as far as memory allows."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import psutil
 import torch
 
+from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
@@ -15,10 +18,11 @@ from .capture import Run, read
 from .convolutions import KeepConvolutions
 from .habits import convolution_name, habits_of, numbered, value_name
 from .patches import Box
-from .reach import reach_of
+from .reach import layer_shapes, reach_of
 from .replay import Replay
 from .steps import UnevenShift
 from .tape import Tape, record
+from .tiles import LOGITS, Tile, Tiling
 
 Cancel = Callable[[], bool]
 
@@ -31,6 +35,25 @@ def default_budget(device: torch.device) -> int:
     if device.type == "cuda":
         return int(_SHARE * torch.cuda.mem_get_info(device)[0])
     return int(_SHARE * psutil.virtual_memory().available)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a network layer's feature maps is there.
+
+    Attributes
+    ----------
+    box
+        The positions, per spatial axis.
+    shape
+        Spatial shape of the whole.
+    """
+
+    box: Box
+    shape: tuple[int, ...]
+
+
+OnMaps = Callable[[str, torch.Tensor, Part | None], None]
 
 
 class Activations:
@@ -49,11 +72,17 @@ class Activations:
     once
         Whether there will be one question only, so that what the next ones would need is not
         kept: memory that is taken for the first time costs more than to compute again.
+
+    Attributes
+    ----------
+    most : int or None
+        Pixels that may run at once, after memory has run out; None: all.
     """
 
     def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool = False):
         self.budget = budget
         self.once = once
+        self.most: int | None = None
         self._network = network
         self._prepared = prepared
         self._maps: dict[str, torch.Tensor] = {}
@@ -131,6 +160,42 @@ class Activations:
         self._logits = self._largest = self._tape = None
         self.__dict__.pop("input", None)  # of the device where the network was
 
+    def make_do(self, told: str) -> int:
+        """Let go of everything, and divide passes further, because memory ran out.
+
+        Parameters
+        ----------
+        told
+            How that was told.
+
+        Returns
+        -------
+        int
+            Pixels that may run at once from now on.
+
+        Raises
+        ------
+        OutOfMemory
+            If passes can't be divided further.
+        """
+        reach, whole = reach_of(self._network).axes, math.prod(self.input.shape[2:])
+        self.forget()
+        if self._network.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.budget //= 2
+        self.most = (self.most or whole) // 2
+        least = 0 if reach is None else math.prod(a.before + a.stride + a.after for a in reach)
+        if reach is None or self.most < least:
+            what = "runs on the whole image at once" if reach is None else f"needs {least:,} pixels"
+            raise OutOfMemory(
+                f"{told}. The network {what}, so that the computation can't be divided further. "
+                "Choose a smaller image, a device with more memory, or end other programs."
+            )
+        warnings.warn(
+            f"{told}. Going on with {self.most:,} pixels at a time.", RuntimeWarning, stacklevel=2
+        )
+        return self.most
+
     def keep(self, logits: torch.Tensor, maps: dict[str, torch.Tensor]) -> None:
         """Take over what another run has computed, as far as it fits.
 
@@ -162,25 +227,46 @@ class Activations:
         """
         missing = [layer for layer in layers if layer.name not in self._maps]
         wanted = {layer.name for layer in layers}
-        if self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
+        if self.most is not None:
+            if self._logits is None:
+                self._logits, self._largest = self._in_tiles((), lambda *a: None, cancel), None
+        elif self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
             self._run(missing, wanted, on_maps, cancel)
 
     def visit(
         self,
         layers: Sequence[NetworkLayer],
-        on_maps: Callable[[str, torch.Tensor], None],
+        on_maps: OnMaps,
         cancel: Cancel | None,
     ) -> None:
         """Show every layer's feature maps, running the network for those not kept.
 
         The logits are there afterwards.
+
+        Parameters
+        ----------
+        layers
+            The network layers.
+        on_maps
+            Called with name, feature maps, and which part they are; None: all.
+        cancel
+            Asked before each module.
         """
         for layer in layers:
             if layer.name in self._maps:
-                on_maps(layer.name, self._maps[layer.name])
+                on_maps(layer.name, self._maps[layer.name], None)
         missing = [layer for layer in layers if layer.name not in self._maps]
-        if missing or self._logits is None:
-            self._logits, self._largest = self._forward(missing, on_maps, cancel), None
+        if not missing and self._logits is not None:
+            return
+        if self.most is not None:
+            self._logits = self._in_tiles(missing, on_maps, cancel)
+        else:
+
+            def on_whole(name: str, maps: torch.Tensor) -> None:
+                on_maps(name, maps, None)
+
+            self._logits = self._forward(missing, on_whole, cancel)
+        self._largest = None
 
     def _run(
         self,
@@ -227,6 +313,35 @@ class Activations:
         run: Run | None = None,
     ) -> torch.Tensor:
         return read(self._network, self.input, layers, on_maps, cancel, run)
+
+    def _in_tiles(
+        self, layers: Sequence[NetworkLayer], on_maps: OnMaps, cancel: Cancel | None
+    ) -> torch.Tensor:
+        """Run on one tile after another; returns all logits."""
+        network, shape = self._network, tuple(self.input.shape[2:])
+        reach, shapes = reach_of(network), layer_shapes(network, layers, shape)
+        assert reach.axes is not None  # `make_do` has seen to it
+        assert self.most is not None
+        grid = network.output_grid(self._prepared)
+        reaches = {layer.name: reach.layers[layer.name] for layer in layers}
+        tiling = Tiling(
+            {**reaches, LOGITS: reach.axes},
+            {**shapes, LOGITS: grid.shape},
+            network.rules,
+            shape,
+            self.most,
+        )
+        logits = self.input.new_empty((1, network.rows, *grid.shape))
+        for tile in tiling:
+
+            def on_tile(name: str, maps: torch.Tensor, tile: Tile = tile) -> None:
+                place = tile.places[name]
+                on_maps(name, maps[:, :, *place.tile], Part(place.whole, shapes[name]))
+
+            window, place = self.input[:, :, *tile.window], tile.places[LOGITS]
+            found = read(network, channels_last(window), layers, on_tile, cancel)
+            logits[:, :, *place.whole] = found[:, :, *place.tile]
+        return logits
 
     @cached_property
     def input(self) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..errors import Cancelled, NetworkError, SegGradCamError
+from ..errors import Cancelled, NetworkError, OutOfMemory, SegGradCamError
 
 _JOINS = {"cat", "concat", "concatenate", "add", "add_", "__add__", "__radd__", "__iadd__"}
 ACTIVATIONS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
@@ -86,9 +86,12 @@ def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
     ------
     NetworkError
         If the module raises any error of its own; it is somebody else's code.
+    OutOfMemory
+        If memory ran out.
     """
     try:
-        return module(tensor)
+        with shortage_told():
+            return module(tensor)
     except SegGradCamError:
         raise
     except Exception as error:
@@ -96,6 +99,24 @@ def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
             f"The network failed on an input of shape {tuple(tensor.shape)}: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+@contextmanager
+def shortage_told() -> Iterator[None]:
+    """Raise `OutOfMemory` for what torch raises when memory ran out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, SegGradCamError) or not _is_shortage(error):
+            raise
+        raise OutOfMemory(f"Memory ran out: {error}") from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    # Only graphics cards have a class for it; the others are told by their words.
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    is_of_a_kind = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return is_of_a_kind or any(word in str(error).lower() for word in words)
 
 
 def channels_last(tensor: torch.Tensor) -> torch.Tensor:

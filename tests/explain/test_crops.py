@@ -342,3 +342,15 @@ def test_crops_share_out_the_region_and_cover_what_it_sees(data: st.DataObject) 
             assert window.stop >= min(size, outputs.stop + axis.after)
             assert inner.start == outputs.start - window.start
     np.testing.assert_array_equal(total, weights)
+
+
+def test_less_memory_lets_go_of_what_was_kept() -> None:
+    explainer = sgc.Explainer(network_of("own"), IMAGE)
+    first = explainer.explain(sgc.pixel(30, 40), 1, "levels")
+    assert explainer.memory_used > 100_000
+    explainer.memory = 100_000
+    assert explainer.memory_used <= 100_000
+    again = explainer.explain(sgc.pixel(30, 40), 1, "levels")
+    for name, heatmap in first.items():
+        np.testing.assert_allclose(again[name].signed, heatmap.signed, rtol=1e-4, atol=1e-9)
+    assert explainer.memory_used <= 100_000

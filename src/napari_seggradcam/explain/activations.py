@@ -80,7 +80,7 @@ class Activations:
     """
 
     def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool = False):
-        self.budget = budget
+        self._budget = budget
         self.once = once
         self.most: int | None = None
         self._network = network
@@ -90,6 +90,17 @@ class Activations:
         self._largest: float | None = None
         self._tape: Tape | None = None
         self._state: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def budget(self) -> int:
+        """Bytes that kept feature maps may take; what is beyond it is let go of."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: int) -> None:
+        self._budget = budget
+        while self.used > budget:
+            del self._maps[next(iter(self._maps))]
 
     @property
     def has_logits(self) -> bool:

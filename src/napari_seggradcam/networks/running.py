@@ -1,5 +1,6 @@
 """Running somebody's module so that it is afterwards exactly as it was found."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -99,6 +100,16 @@ def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
             f"The network failed on an input of shape {tuple(tensor.shape)}: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def digest_of(module: nn.Module) -> str:
+    """Hash of a module's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        values = tensor.detach().cpu().flatten().contiguous()
+        digest.update(values.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -210,6 +210,7 @@ def test_many_labels_at_once(both: Both, how: str, monkeypatch: pytest.MonkeyPat
         assert_same(explanation, whole)
         np.testing.assert_array_equal(explanation.region, mask)
         assert explanation.target == whole.explanation.target
+        assert explanation.record["asked_together"] == 6
 
 
 def test_crops_of_one_shape_are_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:

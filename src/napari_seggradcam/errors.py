@@ -36,6 +36,10 @@ class NetworkError(SegGradCamError, ValueError):
     """The network itself failed while it ran, or can't be explained."""
 
 
+class OutOfMemory(NetworkError, MemoryError):
+    """Memory ran out, and the computation can't be divided further."""
+
+
 class NetworkFileError(SegGradCamError, OSError):
     """A file is missing or is not a network that can be opened."""
 

@@ -83,11 +83,11 @@ def test_score_passes_once_through_bottleneck_and_skips(target: int) -> None:
         with capture:
             logits = network.run(network.prepare(IMAGE).tensor, capture.calls(2, None))
         score = logits[0, target, 5:9, 7:30].double().sum()
-        capture.backward(
-            score,
-            lambda name, maps, gradient: shares.update({name: (maps * gradient).sum().item()}),
-            None,
-        )
+
+        def on_gradient(name: str, gradient: torch.Tensor) -> None:
+            shares[name] = float((capture.maps[name].detach() * gradient).sum())
+
+        capture.backward(score, on_gradient, None)
     assert sum(shares.values()) == pytest.approx(score.item(), rel=1e-4)
     assert all(share != 0 for share in shares.values())
 

@@ -14,6 +14,7 @@ from torch import nn
 import napari_seggradcam as sgc
 from architectures import Coarse, DenseEncoder, DoubleConvUNet, GridGate, Pyramid
 from napari_seggradcam.explain import passes
+from napari_seggradcam.explain.activations import Activations
 from napari_seggradcam.explain.crops import CropPlanner
 from napari_seggradcam.explain.reach import AxisReach, Reach
 from napari_seggradcam.explain.scores import OutputRegion
@@ -191,14 +192,16 @@ def test_volume() -> None:
         assert_same(found, whole)
 
 
-@pytest.mark.parametrize("once", [True, False])
-def test_many_labels_at_once(both: Both, once: bool) -> None:
+@pytest.mark.parametrize("how", ["once", "kept", "without a tape"])
+def test_many_labels_at_once(both: Both, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Crops of one shape in a batch, crops of others, and a label that needs the whole image."""
     labels = np.zeros(SHAPE, np.uint8)
     for value, (y, x) in enumerate([(0, 0), (40, 60), (44, 90), (100, 140), (70, 20)], start=1):
         labels[y : y + 5, x : x + 7] = value
     labels[110:, 5:120] = labels[:8, 20:140] = 200
-    explainer = sgc.Explainer(both.network, IMAGE, once=once)
+    if how == "without a tape":
+        monkeypatch.setattr(Activations, "replay", lambda self, layers, windows: None)
+    explainer = sgc.Explainer(both.network, IMAGE, once=how == "once")
     found = explainer.explain_each(labels, "predicted", "all")
     assert list(found) == [1, 2, 3, 4, 5, 200]
     for value, explanation in found.items():
@@ -207,29 +210,30 @@ def test_many_labels_at_once(both: Both, once: bool) -> None:
         assert_same(explanation, whole)
         np.testing.assert_array_equal(explanation.region, mask)
         assert explanation.target == whole.explanation.target
+        assert explanation.record["asked_together"] == 6
 
 
-def test_crops_of_one_shape_run_as_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crops_of_one_shape_are_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     network = network_of("own")
     sizes: list[int] = []
-    run = sgc.Network.run
+    replay = Activations.replay
 
-    def spy(self: sgc.Network, tensor: torch.Tensor, *args: object) -> torch.Tensor:
-        sizes.append(len(tensor))
-        return run(self, tensor, *args)
+    def spy(self: Activations, layers: object, windows: Sequence[object]) -> object:
+        sizes.append(len(windows))
+        return replay(self, layers, windows)
 
+    monkeypatch.setattr(Activations, "replay", spy)
     explainer = sgc.Explainer(network, IMAGE)
     explainer.explain(sgc.pixel(0, 0), 1, "levels")
     labels = np.zeros(SHAPE, int)
     labels[50, 50], labels[60, 90], labels[70, 100] = 1, 2, 3
-    monkeypatch.setattr(sgc.Network, "run", spy)
     seen: list[tuple[int, int]] = []
     explainer.explain_each(labels, 1, "levels", progress=lambda *step: seen.append(step[:2]))
-    assert sizes == [3]
+    assert sizes == [1, 3]
     assert seen == [(step, 15) for step in range(1, 16)]
     explainer.memory = 4000 * passes.bytes_per_pixel(network)  # for one crop of 48² and a bit
     explainer.explain_each(labels, 1, "levels")
-    assert sizes[-3:] == [1, 1, 1]
+    assert sizes == [1, 3, 1, 1, 1]
 
 
 def test_whole_image_questions_share_the_pass_forward(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,3 +343,15 @@ def test_crops_share_out_the_region_and_cover_what_it_sees(data: st.DataObject) 
             assert window.stop >= min(size, outputs.stop + axis.after)
             assert inner.start == outputs.start - window.start
     np.testing.assert_array_equal(total, weights)
+
+
+def test_less_memory_lets_go_of_what_was_kept() -> None:
+    explainer = sgc.Explainer(network_of("own"), IMAGE)
+    first = explainer.explain(sgc.pixel(30, 40), 1, "levels")
+    assert explainer.memory_used > 100_000
+    explainer.memory = 100_000
+    assert explainer.memory_used <= 100_000
+    again = explainer.explain(sgc.pixel(30, 40), 1, "levels")
+    for name, heatmap in first.items():
+        np.testing.assert_allclose(again[name].signed, heatmap.signed, rtol=1e-4, atol=1e-9)
+    assert explainer.memory_used <= 100_000

@@ -1,6 +1,7 @@
 """How far networks see, measured, against what their convolutions say."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -105,3 +106,14 @@ def test_inputs_are_whole_blocks_around_what_is_seen() -> None:
     assert axis.inputs(20, 21) == (12, 28)
     assert axis.inputs(0, 1) == (-8, 8)
     assert axis.output_index(12) == 12
+
+
+def test_a_file_that_is_opened_again_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sgc.Network.from_module(sgc.UNet(depth=1, base_width=2)).save(tmp_path / "a.safetensors")
+    first = reach_of(sgc.open_network(path, device="cpu"))
+    again = sgc.open_network(path, device="cpu")
+    assert again.layers  # which takes runs of its own
+    monkeypatch.setattr(sgc.Network, "run", lambda self, *given: pytest.fail("measured again"))
+    assert reach_of(again) is first

@@ -1,29 +1,33 @@
 """What a network computed on one image, kept for the next question as far as memory allows."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import psutil
 import torch
 
+from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import cancellable, channels_last
-from .capture import Convolve, Reading
+from ..networks.running import channels_last, state_of
+from .capture import Run, read
 from .convolutions import KeepConvolutions
-from .reach import reach_of
+from .habits import convolution_name, habits_of, numbered, value_name
+from .patches import Box
+from .reach import layer_shapes, reach_of
+from .replay import Replay
+from .steps import UnevenShift
+from .tape import Tape, record
+from .tiles import LOGITS, Tile, Tiling
 
 Cancel = Callable[[], bool]
 
 # Of the memory that is free when an image is opened.
 _SHARE = 0.25
-
-_CONVOLUTION = "convolution call "
-
-_overwritten: WeakKeyDictionary[Network, set[str]] = WeakKeyDictionary()
 
 
 def default_budget(device: torch.device) -> int:
@@ -31,6 +35,25 @@ def default_budget(device: torch.device) -> int:
     if device.type == "cuda":
         return int(_SHARE * torch.cuda.mem_get_info(device)[0])
     return int(_SHARE * psutil.virtual_memory().available)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a network layer's feature maps is there.
+
+    Attributes
+    ----------
+    box
+        The positions, per spatial axis.
+    shape
+        Spatial shape of the whole.
+    """
+
+    box: Box
+    shape: tuple[int, ...]
+
+
+OnMaps = Callable[[str, torch.Tensor, Part | None], None]
 
 
 class Activations:
@@ -49,17 +72,35 @@ class Activations:
     once
         Whether there will be one question only, so that what the next ones would need is not
         kept: memory that is taken for the first time costs more than to compute again.
+
+    Attributes
+    ----------
+    most : int or None
+        Pixels that may run at once, after memory has run out; None: all.
     """
 
     def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool = False):
-        self.budget = budget
+        self._budget = budget
         self.once = once
+        self.most: int | None = None
         self._network = network
         self._prepared = prepared
         self._maps: dict[str, torch.Tensor] = {}
         self._logits: torch.Tensor | None = None
         self._largest: float | None = None
+        self._tape: Tape | None = None
         self._state: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def budget(self) -> int:
+        """Bytes that kept feature maps may take; what is beyond it is let go of."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: int) -> None:
+        self._budget = budget
+        while self.used > budget:
+            del self._maps[next(iter(self._maps))]
 
     @property
     def has_logits(self) -> bool:
@@ -93,16 +134,32 @@ class Activations:
     @property
     def convolutions(self) -> dict[int, torch.Tensor]:
         """Outputs of convolutions by number of the call, as far as they are kept."""
-        return {
-            int(name.removeprefix(_CONVOLUTION)): maps
-            for name, maps in self._maps.items()
-            if name.startswith(_CONVOLUTION)
-        }
+        return numbered(self._maps, convolution_name(0))
+
+    def replay(self, layers: Sequence[NetworkLayer], windows: Sequence[Box]) -> Replay | None:
+        """Crops that can be asked about without a run, or None.
+
+        Parameters
+        ----------
+        layers
+            Network layers whose gradients will be wanted.
+        windows
+            Of the padded input, all of one shape.
+        """
+        if self._tape is None or self._logits is None:
+            return None
+        names, kept = [layer.name for layer in layers], numbered(self._maps, value_name(0))
+        path = self._tape.path_to(names)
+        if not path.needs <= kept.keys():
+            return None
+        try:
+            return Replay(path, kept, self._logits, windows)
+        except UnevenShift:
+            return None
 
     def refresh(self) -> None:
         """Forget everything if parameters or buffers are no longer those that were used."""
-        module = self._network.module
-        tensors = [*module.parameters(), *module.buffers()]
+        tensors = state_of(self._network.module)
         state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
         if state != self._state:
             self.forget()
@@ -111,8 +168,44 @@ class Activations:
     def forget(self) -> None:
         """Let go of everything."""
         self._maps.clear()
-        self._logits = self._largest = None
+        self._logits = self._largest = self._tape = None
         self.__dict__.pop("input", None)  # of the device where the network was
+
+    def make_do(self, told: str) -> int:
+        """Let go of everything, and divide passes further, because memory ran out.
+
+        Parameters
+        ----------
+        told
+            How that was told.
+
+        Returns
+        -------
+        int
+            Pixels that may run at once from now on.
+
+        Raises
+        ------
+        OutOfMemory
+            If passes can't be divided further.
+        """
+        reach, whole = reach_of(self._network).axes, math.prod(self.input.shape[2:])
+        self.forget()
+        if self._network.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.budget //= 2
+        self.most = (self.most or whole) // 2
+        least = 0 if reach is None else math.prod(a.before + a.stride + a.after for a in reach)
+        if reach is None or self.most < least:
+            what = "runs on the whole image at once" if reach is None else f"needs {least:,} pixels"
+            raise OutOfMemory(
+                f"{told}. The network {what}, so that the computation can't be divided further. "
+                "Choose a smaller image, a device with more memory, or end other programs."
+            )
+        warnings.warn(
+            f"{told}. Going on with {self.most:,} pixels at a time.", RuntimeWarning, stacklevel=2
+        )
+        return self.most
 
     def keep(self, logits: torch.Tensor, maps: dict[str, torch.Tensor]) -> None:
         """Take over what another run has computed, as far as it fits.
@@ -145,25 +238,46 @@ class Activations:
         """
         missing = [layer for layer in layers if layer.name not in self._maps]
         wanted = {layer.name for layer in layers}
-        if self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
+        if self.most is not None:
+            if self._logits is None:
+                self._logits, self._largest = self._in_tiles((), lambda *a: None, cancel), None
+        elif self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
             self._run(missing, wanted, on_maps, cancel)
 
     def visit(
         self,
         layers: Sequence[NetworkLayer],
-        on_maps: Callable[[str, torch.Tensor], None],
+        on_maps: OnMaps,
         cancel: Cancel | None,
     ) -> None:
         """Show every layer's feature maps, running the network for those not kept.
 
         The logits are there afterwards.
+
+        Parameters
+        ----------
+        layers
+            The network layers.
+        on_maps
+            Called with name, feature maps, and which part they are; None: all.
+        cancel
+            Asked before each module.
         """
         for layer in layers:
             if layer.name in self._maps:
-                on_maps(layer.name, self._maps[layer.name])
+                on_maps(layer.name, self._maps[layer.name], None)
         missing = [layer for layer in layers if layer.name not in self._maps]
-        if missing or self._logits is None:
-            self._logits, self._largest = self._forward(missing, on_maps, cancel), None
+        if not missing and self._logits is not None:
+            return
+        if self.most is not None:
+            self._logits = self._in_tiles(missing, on_maps, cancel)
+        else:
+
+            def on_whole(name: str, maps: torch.Tensor) -> None:
+                on_maps(name, maps, None)
+
+            self._logits = self._forward(missing, on_whole, cancel)
+        self._largest = None
 
     def _run(
         self,
@@ -172,26 +286,30 @@ class Activations:
         on_maps: Callable[[str], None],
         cancel: Cancel | None,
     ) -> None:
-        """Run once and keep what fits: maps of layers, and what convolutions give."""
-        overwritten = _overwritten_in(self._network)
-        versions: dict[str, int] = {}
+        """Run once and keep what fits: maps of layers, and what the next crops would compute."""
+        habits, once = habits_of(self._network, self.input.shape[2:]), self.once
+        asked, versions = {layer.name for layer in layers}, {}
 
         def take(name: str, maps: torch.Tensor) -> None:
-            maps = maps.clone() if name in overwritten else maps
+            maps = maps.clone() if name in habits.overwritten else maps
             if self._keep(name, maps, wanted):
                 versions[name] = maps._version
 
         def on_layer(name: str, maps: torch.Tensor) -> None:
-            take(name, maps)
-            on_maps(name)
-
-        def on_output(number: int, output: torch.Tensor) -> None:
-            take(_convolution(number), output)
+            if name in asked:
+                take(name, maps)
+                on_maps(name)
 
         finished = False
         try:
-            keep = None if self.once else KeepConvolutions(on_output)
-            self._logits, self._largest = self._forward(layers, on_layer, cancel, keep), None
+            if once or not habits.recordable:
+                keep = None if once else KeepConvolutions(lambda n, t: take(convolution_name(n), t))
+                self._logits = self._forward(layers, on_layer, cancel, keep)
+            else:
+                self._logits, self._tape = record(
+                    self._network, self.input, on_layer, lambda n, t: take(value_name(n), t), cancel
+                )
+            self._largest = None
             finished = True
         finally:
             for name, version in versions.items():
@@ -203,13 +321,38 @@ class Activations:
         layers: Sequence[NetworkLayer],
         on_maps: Callable[[str, torch.Tensor], None],
         cancel: Cancel | None,
-        convolve: Convolve | None = None,
+        run: Run | None = None,
     ) -> torch.Tensor:
-        network = self._network
-        taps = Reading(network.module, layers, on_maps)
-        with torch.no_grad(), taps, cancellable(network.module, cancel):
-            calls = taps.calls(network.ndim, network.bypass, convolve)
-            return network.run(self.input, calls)
+        return read(self._network, self.input, layers, on_maps, cancel, run)
+
+    def _in_tiles(
+        self, layers: Sequence[NetworkLayer], on_maps: OnMaps, cancel: Cancel | None
+    ) -> torch.Tensor:
+        """Run on one tile after another; returns all logits."""
+        network, shape = self._network, tuple(self.input.shape[2:])
+        reach, shapes = reach_of(network), layer_shapes(network, layers, shape)
+        assert reach.axes is not None  # `make_do` has seen to it
+        assert self.most is not None
+        grid = network.output_grid(self._prepared)
+        reaches = {layer.name: reach.layers[layer.name] for layer in layers}
+        tiling = Tiling(
+            {**reaches, LOGITS: reach.axes},
+            {**shapes, LOGITS: grid.shape},
+            network.rules,
+            shape,
+            self.most,
+        )
+        logits = self.input.new_empty((1, network.rows, *grid.shape))
+        for tile in tiling:
+
+            def on_tile(name: str, maps: torch.Tensor, tile: Tile = tile) -> None:
+                place = tile.places[name]
+                on_maps(name, maps[:, :, *place.tile], Part(place.whole, shapes[name]))
+
+            window, place = self.input[:, :, *tile.window], tile.places[LOGITS]
+            found = read(network, channels_last(window), layers, on_tile, cancel)
+            logits[:, :, *place.whole] = found[:, :, *place.tile]
+        return logits
 
     @cached_property
     def input(self) -> torch.Tensor:
@@ -236,33 +379,6 @@ class Activations:
         positions = math.prod(size / stride for size, stride in sizes)
         others = sum(_bytes(maps) for name, maps in self._maps.items() if name in wanted)
         return others + 4 * layer.channels * positions <= self.budget
-
-
-def _overwritten_in(network: Network) -> set[str]:
-    """Layers and convolutions whose output something behind them changes in place.
-
-    Found by a run on a small input, the first time that a network is asked about.
-    """
-    if network not in _overwritten:
-        versions: dict[str, tuple[torch.Tensor, int]] = {}
-
-        def take(name: str, maps: torch.Tensor) -> None:
-            versions[name] = maps, maps._version
-
-        def on_output(number: int, output: torch.Tensor) -> None:
-            take(_convolution(number), output)
-
-        taps = Reading(network.module, network.layers, take)
-        sizes = [rule.minimum for rule in network.rules]
-        with torch.no_grad(), taps:
-            calls = taps.calls(network.ndim, network.bypass, KeepConvolutions(on_output))
-            network.run(torch.zeros((1, network.channels, *sizes)), calls)
-        _overwritten[network] = {n for n, (maps, old) in versions.items() if maps._version != old}
-    return _overwritten[network]
-
-
-def _convolution(number: int) -> str:
-    return f"{_CONVOLUTION}{number}"
 
 
 def _bytes(tensor: torch.Tensor) -> int:

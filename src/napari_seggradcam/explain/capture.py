@@ -16,8 +16,10 @@ from torch import nn
 
 from ..errors import LayerError
 from ..networks.layers import NetworkLayer
+from ..networks.network import Network
 from ..networks.running import (
     FunctionCalls,
+    cancellable,
     leaves,
     replace_tensor,
     stop_if,
@@ -25,9 +27,8 @@ from ..networks.running import (
 )
 
 Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
-Convolve = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
-CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)}
-OnGradient = Callable[[str, torch.Tensor, torch.Tensor], None]
+Run = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+OnGradient = Callable[[str, torch.Tensor], None]
 
 
 class Taps(ABC):
@@ -71,19 +72,17 @@ class Taps(ABC):
     def __exit__(self, *exception: object) -> None:
         self._hooks.close()
 
-    def calls(
-        self, ndim: int, bypass: int | None, convolve: Convolve | None = None
-    ) -> FunctionCalls:
+    def calls(self, ndim: int, bypass: int | None, run: Run | None = None) -> FunctionCalls:
         """Function mode that takes the asked skips; see `FunctionCalls`.
 
         Parameters
         ----------
         ndim, bypass
             As for `FunctionCalls`.
-        convolve
-            Runs convolutions, given name, function and arguments; None: torch does.
+        run
+            Runs functions, given name, function and arguments; None: torch does.
         """
-        return _Calls(ndim, bypass, self._layers, self.take, convolve)
+        return _Calls(ndim, bypass, self._layers, self.take, run)
 
     @abstractmethod
     def take(self, name: str, tensor: torch.Tensor, shared: bool) -> torch.Tensor:
@@ -128,6 +127,32 @@ class Reading(Taps):
         with torch.autocast(tensor.device.type, enabled=False):
             self._on_maps(name, tensor)
         return tensor
+
+
+def read(
+    network: Network,
+    tensor: torch.Tensor,
+    layers: Sequence[NetworkLayer],
+    on_maps: Callable[[str, torch.Tensor], None],
+    cancel: Callable[[], bool] | None,
+    run: Run | None = None,
+) -> torch.Tensor:
+    """Logits of a padded input, without gradients, and on the way feature maps.
+
+    Parameters
+    ----------
+    network, tensor
+        What runs, and on what.
+    layers, on_maps
+        As for `Reading`.
+    cancel
+        Asked before each module.
+    run
+        As for `Taps.calls`.
+    """
+    taps = Reading(network.module, layers, on_maps)
+    with torch.no_grad(), taps, cancellable(network.module, cancel):
+        return network.run(tensor, taps.calls(network.ndim, network.bypass, run))
 
 
 class Capture(Taps):
@@ -189,8 +214,8 @@ class Capture(Taps):
         score
             Scalar made from the logits.
         on_gradient
-            Called with name, feature maps and gradient, each of shape (1, channels, *spatial). A
-            layer that the score does not depend on gets no call.
+            Called with name and gradient, of shape (batch, channels, *spatial). A layer that the
+            score does not depend on gets no call.
         cancel
             Asked at every gradient.
         again
@@ -203,17 +228,17 @@ class Capture(Taps):
         """
         roots = {id(tensor) for tensor in self._roots}
 
-        def visit(name: str, tensor: torch.Tensor, gradient: torch.Tensor) -> None:
+        def visit(name: str, gradient: torch.Tensor) -> None:
             stop_if(cancel)
             with torch.no_grad():
-                on_gradient(name, tensor.detach(), gradient)
+                on_gradient(name, gradient)
 
         hooks = ExitStack()
         for name, tensor in self.maps.items():
             if id(tensor) not in roots:
 
-                def hook(g: torch.Tensor, name: str = name, tensor: torch.Tensor = tensor) -> None:
-                    visit(name, tensor, g)
+                def hook(g: torch.Tensor, name: str = name) -> None:
+                    visit(name, g)
 
                 hooks.callback(tensor.register_hook(hook).remove)  # type: ignore[no-untyped-call]
         with hooks:
@@ -226,7 +251,7 @@ class Capture(Taps):
         for name, tensor in reversed(self.maps.items()):
             gradient = by_id.get(id(tensor))
             if gradient is not None:
-                visit(name, tensor, gradient)
+                visit(name, gradient)
 
 
 class _Calls(FunctionCalls):
@@ -238,11 +263,11 @@ class _Calls(FunctionCalls):
         bypass: int | None,
         layers: Sequence[NetworkLayer],
         take: Take,
-        convolve: Convolve | None,
+        run: Run | None,
     ):
         super().__init__(ndim, bypass)
         self._take = take
-        self._convolve = convolve
+        self._run = run
         self._wanted: dict[int, list[tuple[int, str]]] = {}
         for layer in layers:
             if layer.argument is not None:
@@ -251,9 +276,7 @@ class _Calls(FunctionCalls):
     def call(
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if self._convolve is not None and name in CONVOLUTIONS:
-            return self._convolve(name, func, args, kwargs)
-        return func(*args, **kwargs)
+        return func(*args, **kwargs) if self._run is None else self._run(name, func, args, kwargs)
 
     def join(self, number: int, args: Any, kwargs: Any) -> tuple[Any, Any]:
         for argument, name in self._wanted.get(number, ()):

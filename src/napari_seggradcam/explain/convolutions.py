@@ -1,10 +1,10 @@
 """Convolutions on crops whose outputs are known already.
 
-The passes over a crop are there for the gradient alone: what every convolution gives on the crop
-is a part of what it gave on the whole image. So outputs that were kept are cut out instead of
-computed, and only what lies between convolutions (norms, rectifiers, pooling) runs. On the way
-back a convolution's gradient is zero but for a box, which is small close to the logits; only the
-box is computed.
+For networks of which there is no `Tape`, because they do something that is not known. Passes over
+a crop are there for the gradient alone: what every convolution gives on the crop is a part of what
+it gave on the whole image. So outputs that were kept are cut out instead of computed, and only
+what lies between convolutions (norms, rectifiers, pooling) runs. On the way back a convolution's
+gradient is zero but for a box, which is small close to the logits; only the box is computed.
 
 The gradient with respect to the input of a convolution needs no values, only the weight: it is
 linear. What has to be right is the place of the crop, which is checked at one position of every
@@ -19,12 +19,12 @@ import torch
 from torch.nn import functional
 
 from ..networks.precision import name_of
+from .patches import Box, Patch, Sizes
 from .reach import TOLERANCES
 
 Call = Callable[..., Any]
-Sizes = tuple[int, ...]
-Box = tuple[slice, ...]
 
+CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)}
 _CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
 
@@ -107,67 +107,54 @@ class Convolution:
         size
             Spatial shape of the input.
         """
-        channels = self.weight.shape[0 if self.transposed else 1]
-        channels *= 1 if self.transposed else self.groups
-        shape = (gradient.shape[0], channels, *size)
-        layout = torch.channels_last if gradient.ndim == 4 else torch.contiguous_format
-        found = torch.empty(
-            shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout
-        ).zero_()
-        box = _box_of(gradient)
-        if box is None:
-            return found
-        if self.transposed:
-            self._convolve_back(gradient, box, found)
-        else:
-            self._spread_back(gradient, box, found)
-        return found
+        patch = Patch.of(gradient)
+        found = None if patch is None else self.back(patch, size)
+        if found is None:
+            channels = self.weight.shape[0 if self.transposed else 1]
+            channels *= 1 if self.transposed else self.groups
+            return gradient.new_zeros((gradient.shape[0], channels, *size))
+        return found.inside(size)
 
-    def _spread_back(
-        self, gradient: torch.Tensor, box: list[tuple[int, int]], found: torch.Tensor
-    ) -> None:
+    def back(self, patch: Patch, size: Sequence[int]) -> Patch | None:
+        """Gradient with respect to an input of a spatial shape; None: zero everywhere."""
+        return self._gather(patch, size) if self.transposed else self._spread(patch, size)
+
+    def _spread(self, patch: Patch, size: Sequence[int]) -> Patch | None:
         """A transposed convolution of the box, cut at the borders of the input."""
-        part = gradient[:, :, *(slice(a, b) for a, b in box)]
-        weight = self.weight.to(part.dtype)  # autocast makes a gradient shorter than the weight
-        spread = _input_gradient(part, weight, self.stride, self.dilation, self.groups)
-        inner, outer = [], []
-        for (first, _), stride, padding, size, length in zip(
-            box, self.stride, self.padding, found.shape[2:], spread.shape[2:], strict=True
+        weight = self.weight.to(patch.values.dtype)  # autocast makes gradients shorter than weights
+        options = (weight, self.stride, self.dilation, self.groups)
+        spread = _input_gradient(patch.values, *options)
+        inner, first = [], []
+        for at, stride, padding, n, length in zip(
+            patch.first, self.stride, self.padding, size, spread.shape[2:], strict=True
         ):
-            start = first * stride - padding
-            low, high = max(0, start), min(size, start + length)
-            outer.append(slice(low, high))
+            start = at * stride - padding
+            low, high = max(0, start), min(n, start + length)
+            if low >= high:  # all that was seen is padding
+                return None
+            first.append(low)
             inner.append(slice(low - start, high - start))
-        found[:, :, *outer] = spread[:, :, *inner]
+        return Patch(tuple(first), spread[:, :, *inner])
 
-    def _convolve_back(
-        self, gradient: torch.Tensor, box: list[tuple[int, int]], found: torch.Tensor
-    ) -> None:
+    def _gather(self, patch: Patch, size: Sequence[int]) -> Patch | None:
         """A convolution of what the inputs of the box have gone to."""
-        inputs, cut, pad = [], [], []
-        for (first, last), stride, padding, extent, size, length in zip(
-            box,
-            self.stride,
-            self.padding,
-            self.extents,
-            found.shape[2:],
-            gradient.shape[2:],
-            strict=True,
+        lows, pad = [], []
+        for box, stride, padding, extent, n in zip(
+            patch.box, self.stride, self.padding, self.extents, size, strict=True
         ):
-            low = max(0, -((extent - 1 - first - padding) // stride))
-            high = min(size - 1, (last - 1 + padding) // stride)
+            low = max(0, -((extent - 1 - box.start - padding) // stride))
+            high = min(n - 1, (box.stop - 1 + padding) // stride)
             if high < low:  # output padding, which no input reaches
-                return
+                return None
+            lows.append(low)
             start, stop = low * stride - padding, high * stride - padding + extent
-            inputs.append(slice(low, high + 1))
-            cut.append(slice(max(0, start), min(length, stop)))
-            pad.append((max(0, -start), max(0, stop - length)))
-        part = functional.pad(gradient[:, :, *cut], [n for ends in reversed(pad) for n in ends])
-        convolve = _CONVOLVE[gradient.ndim - 2]
-        weight = self.weight.to(part.dtype)  # autocast makes a gradient shorter than the weight
-        found[:, :, *inputs] = convolve(
-            part, weight, None, self.stride, 0, self.dilation, self.groups
-        )
+            # Below zero, this cuts off what the kernel does not come to.
+            pad.append((box.start - start, stop - box.stop))
+        part = functional.pad(patch.values, [n for ends in reversed(pad) for n in ends])
+        convolve = _CONVOLVE[part.ndim - 2]
+        options = (self.stride, 0, self.dilation, self.groups)
+        weight = self.weight.to(part.dtype)  # autocast makes gradients shorter than weights
+        return Patch(tuple(lows), convolve(part, weight, None, *options))
 
 
 class KeepConvolutions:
@@ -184,10 +171,11 @@ class KeepConvolutions:
         self._count = 0
 
     def __call__(self, name: str, func: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a convolution."""
+        """Run a function."""
         output = func(*args, **kwargs)
-        self._on_output(self._count, output)
-        self._count += 1
+        if name in CONVOLUTIONS:
+            self._on_output(self._count, output)
+            self._count += 1
         return output
 
 
@@ -220,13 +208,15 @@ class CutConvolutions:
         self._count = 0
 
     def __call__(self, name: str, func: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Give the output of a convolution.
+        """Run a function, or give the output of a convolution.
 
         Raises
         ------
         SizeMatters
             If the convolution gives something else on the crop.
         """
+        if name not in CONVOLUTIONS:
+            return func(*args, **kwargs)
         whole = self._kept.get(self._count)
         self._count += 1
         convolution = None if whole is None else Convolution.of(name, args, kwargs)
@@ -328,20 +318,6 @@ class _Known(torch.autograd.Function):
         return ctx.convolution.input_gradient(gradients[0], ctx.size), None, None
 
 
-def _box_of(gradient: torch.Tensor) -> list[tuple[int, int]] | None:
-    """First position that is not zero and the one behind the last, per spatial axis."""
-    # Several times faster than to compare and look for any.
-    there = gradient.abs().amax((0, 1)) != 0
-    box = []
-    for axis in range(there.ndim):
-        others = [other for other in range(there.ndim) if other != axis]
-        found = (there.any(others[0]) if len(others) == 1 else there.amax(others)).nonzero()
-        if not len(found):
-            return None
-        box.append((int(found[0]), int(found[-1]) + 1))
-    return box
-
-
 def _input_gradient(
     gradient: torch.Tensor, weight: torch.Tensor, stride: Sizes, dilation: Sizes, groups: int
 ) -> torch.Tensor:
@@ -351,8 +327,13 @@ def _input_gradient(
         (n - 1) * s + d * (k - 1) + 1
         for n, s, d, k in zip(gradient.shape[2:], stride, dilation, kernel, strict=True)
     ]
-    # Only its shape counts.
-    tensor = gradient.new_empty(1).expand(gradient.shape[0], weight.shape[1] * groups, *size)
+    # Only its shape counts, and its layout, which is faster so.
+    tensor = torch.empty(
+        (gradient.shape[0], weight.shape[1] * groups, *size),
+        dtype=gradient.dtype,
+        device=gradient.device,
+        memory_format=torch.channels_last if len(size) == 2 else torch.contiguous_format,
+    )
     none = (0,) * len(size)
     found: torch.Tensor = torch.ops.aten.convolution_backward(
         gradient,

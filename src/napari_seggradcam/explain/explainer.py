@@ -245,6 +245,7 @@ class Explainer:
         seconds = round(time.perf_counter() - started, 3)
         for answer in answers:
             answer.record["seconds"] = seconds
+            answer.record["asked_together"] = len(answers)
         return answers
 
     def _predicted(self, window: Box) -> NDArray[np.intp]:

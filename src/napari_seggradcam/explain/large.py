@@ -7,7 +7,6 @@ weights. Crops and tiles have a halo as wide as the reach, so that both are what
 would give. What is done is noted, and a computation that was ended goes on from there.
 """
 
-import hashlib
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
 from ..networks.network import Network
-from ..networks.running import as_found, stop_if
+from ..networks.running import as_found, digest_of, stop_if
 from ..networks.windows import WindowedImage
 from ..store.growing import GrowingExplanation, MapPlan
 from . import scores, seg_grad_cam
@@ -42,14 +41,14 @@ from .window_passes import Sums, WindowPasses
 from .window_prediction import PredictionSweep, no_prediction
 from .work import Work
 
-_MEMORY = 2 * 2**30
+_MEMORY = 2**30
 # A pass without gradients lets go of feature maps on the way, and needs a third of the memory.
 _FORWARD = 2
 _PIECE = {2: 1024, 3: 96}
 
 
 def default_memory() -> int:
-    """Bytes that a pass may take by custom: 2 GiB, or a quarter of what the machine has.
+    """Bytes that a pass may take by custom: 1 GiB, or a quarter of what the machine has.
 
     What is free does not count, so that a computation that is gone on with is divided as it was.
     """
@@ -90,7 +89,7 @@ def explain_large(
     axes, target, layers, method, score, truncate
         As for `Explainer` and `Explainer.explain`.
     memory
-        Bytes that a pass of the network may take; None: 2 GiB, or a quarter of what the machine
+        Bytes that a pass of the network may take; None: 1 GiB, or a quarter of what the machine
         has. The whole computation takes some hundred megabytes more.
     progress
         Called with steps done, steps in all and what is done, in the calling thread.
@@ -217,7 +216,7 @@ class _Large:
             alphas = self._write_weights(weights, growing)
             score = self._write_maps(alphas, asked, work, growing, progress)
             computed = {
-                "on": f"{len(boxes)} crops and {len(self._tiling)} tiles",
+                "on": f"{_count(len(boxes), 'crop')} and {_count(len(self._tiling), 'tile')}",
                 "seconds": round(time.perf_counter() - started, 3),
                 "resumed": growing.resumed,
             }
@@ -240,18 +239,10 @@ class _Large:
 
     def _fingerprint(self) -> dict[str, Any]:
         """What the answer depends on."""
-        network, pixels = hashlib.sha256(), hashlib.sha256()
-        for name, tensor in self._network.module.state_dict().items():
-            network.update(name.encode())
-            values = tensor.detach().cpu().flatten().contiguous()
-            network.update(values.view(torch.uint8).numpy().tobytes())
-        for window in pieces(self._image.padded_shape, self._piece):
-            stop_if(self._cancel)
-            pixels.update(self._image.window(window).numpy().tobytes())
         return {
-            "network": network.hexdigest(),
+            "network": digest_of(self._network.module),
             "precision": self._network.precision,
-            "image": pixels.hexdigest(),
+            "image": self._image.digest(self._cancel),
             "region": self._region.digest(len(self._network.classes)),
             "target": self._question.target,
             "most": self._most,
@@ -410,3 +401,7 @@ class _Large:
                 empty = NO_POSITIVE_EVIDENCE
             attributes[layer.name] = {"layer": asdict(layer), "empty": empty}
         return attributes
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

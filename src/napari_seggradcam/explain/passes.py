@@ -17,22 +17,32 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
+from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import cancellable, channels_last
-from .activations import Activations
-from .capture import Capture, Convolve
+from ..networks.running import cancellable, channels_last, shortage_told
+from .activations import Activations, Part
+from .capture import Capture, OnGradient, Run
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
 from .reach import mark_not_local, reach_of, same_logits
 from .scores import OutputRegion, score
-from .seg_grad_cam import LayerAnswer, LayerWeights, answers, sums
+from .seg_grad_cam import (
+    LayerAnswer,
+    LayerWeights,
+    answers,
+    blank_answer,
+    signed_maps,
+    sums,
+)
 
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
+Backward = Callable[[torch.Tensor, OnGradient, Cancel | None], None]
 
 # Pixels that run at once: a larger batch is no faster on processors.
 _BATCH = 2**18
@@ -126,8 +136,20 @@ class Passes:
         progress, cancel
             As for `Explainer.explain`.
         """
-        jobs, why_whole = self._plan(asked, layers)
         run = _Run(tuple(layers), progress, cancel)
+        while True:
+            try:
+                with shortage_told():
+                    return self._ask(asked, layers, run)
+            except OutOfMemory as error:
+                told = str(error)
+            # Outside of the handler, because the error's traceback holds what filled the memory.
+            run.less_memory(self._activations.make_do(told))
+
+    def _ask(
+        self, asked: Sequence[Asked], layers: Sequence[NetworkLayer], run: "_Run"
+    ) -> list[Found]:
+        jobs, why_whole = self._plan(asked, layers)
         is_kept = self._activations.are_kept(layers) or self._reads_once(jobs)
         forward = any(not job.crops for job in jobs) or not is_kept
         run.expect(int(forward) + sum(len(job.crops) or 1 for job in jobs))
@@ -173,7 +195,8 @@ class Passes:
     @property
     def _most(self) -> int:
         """Pixels that may run at once with a graph for the gradient."""
-        return self._activations.budget // bytes_per_pixel(self._network)
+        by_budget = self._activations.budget // bytes_per_pixel(self._network)
+        return min(by_budget, self._activations.most or by_budget)
 
     def _on_crops(self, jobs: "Sequence[_Job]", run: "_Run") -> dict[int, Found]:
         if not jobs:
@@ -202,33 +225,37 @@ class Passes:
         self, batch: "Sequence[tuple[_Job, Crop]]", run: "_Run"
     ) -> list[tuple[Crop, torch.Tensor]]:
         """Add to weights what crops of one shape give; returns every crop's logits on its M."""
-        capture = Capture(self._network.module, run.layers, lambda name: None)
-        whole = self._activations.input
-        windows = [crop.window for _, crop in batch]
-        tensor = channels_last(torch.cat([whole[:, :, *window] for window in windows]))
-        convolve = CutConvolutions(
-            self._activations.convolutions,
-            whole.shape[2:],
-            windows,
-            [crop.centre for _, crop in batch],
-        )
-        logits = self._forward(capture, tensor, run.cancel, convolve)
 
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
+        def on_gradient(name: str, gradient: torch.Tensor) -> None:
             totals, sizes = sums(gradient)
             for (job, _), total, size in zip(batch, totals, sizes, strict=True):
                 job.weights[name].add_sums(total, size)
                 run.step(name)
 
+        crops = [crop for _, crop in batch]
+        graph = self._activations.replay(run.layers, [crop.window for crop in crops])
+        logits, backward = (
+            self._run(crops, run) if graph is None else (graph.logits, graph.backward)
+        )
         parts = [
             score(logits[item : item + 1], job.target, crop.region)
             for item, (job, crop) in enumerate(batch)
         ]
-        capture.backward(torch.stack(parts).sum(), on_gradient, run.cancel)
+        backward(torch.stack(parts).sum(), on_gradient, run.cancel)
         return [
             (crop, logits.detach()[item : item + 1, :, *crop.region.box].clone())
             for item, (_, crop) in enumerate(batch)
         ]
+
+    def _run(self, crops: Sequence[Crop], run: "_Run") -> tuple[torch.Tensor, Backward]:
+        """Run the network on crops; returns logits, and what visits gradients."""
+        capture = Capture(self._network.module, run.layers, lambda name: None)
+        whole = self._activations.input
+        windows = [crop.window for crop in crops]
+        tensor = channels_last(torch.cat([whole[:, :, *window] for window in windows]))
+        kept, centres = self._activations.convolutions, [crop.centre for crop in crops]
+        convolve = CutConvolutions(kept, whole.shape[2:], windows, centres)
+        return self._forward(capture, tensor, run.cancel, convolve), capture.backward
 
     def _on_whole(self, jobs: "Sequence[_Job]", run: "_Run", why: str) -> dict[int, Found]:
         if not jobs:
@@ -241,9 +268,7 @@ class Passes:
         for job in jobs:
             job.decide(run.layers)
 
-            def on_gradient(
-                name: str, maps: torch.Tensor, gradient: torch.Tensor, job: _Job = job
-            ) -> None:
+            def on_gradient(name: str, gradient: torch.Tensor, job: _Job = job) -> None:
                 job.weights[name].add(gradient)
                 run.step(name)
 
@@ -261,12 +286,12 @@ class Passes:
         capture: Capture,
         tensor: torch.Tensor,
         cancel: Cancel | None,
-        convolve: Convolve | None = None,
+        in_place_of: Run | None = None,
     ) -> torch.Tensor:
         """Logits with the graph that the captured maps need."""
         network = self._network
         with capture, cancellable(network.module, cancel):
-            logits = network.run(tensor, capture.calls(network.ndim, network.bypass, convolve))
+            logits = network.run(tensor, capture.calls(network.ndim, network.bypass, in_place_of))
         capture.check()
         return logits
 
@@ -311,11 +336,19 @@ class _Job:
         return Found(self.answers, self.target, total, region, computed)
 
 
-def _answer(jobs: Sequence[_Job], name: str, maps: torch.Tensor) -> None:
-    """Answer every question about a network layer, whose feature maps are there."""
-    found = answers([job.weights[name] for job in jobs], maps)
-    for job, answer in zip(jobs, found, strict=True):
-        job.answers[name] = answer
+def _answer(jobs: Sequence[_Job], name: str, maps: torch.Tensor, part: Part | None = None) -> None:
+    """Answer every question about a network layer, whose feature maps, or a part, are there."""
+    if part is None:
+        found = answers([job.weights[name] for job in jobs], maps)
+        for job, answer in zip(jobs, found, strict=True):
+            job.answers[name] = answer
+        return
+    for job in jobs:
+        if name not in job.answers:
+            job.answers[name] = blank_answer(job.weights[name], maps.shape[1], part.shape)
+    alphas = np.stack([job.answers[name].weights for job in jobs])
+    for job, signed in zip(jobs, signed_maps(torch.from_numpy(alphas), maps), strict=True):
+        job.answers[name].signed[part.box] = signed
 
 
 class _Run:
@@ -340,7 +373,11 @@ class _Run:
 
     def expect(self, passes: int) -> None:
         """There will be so many passes over all network layers."""
-        self._total = passes * len(self.layers)
+        self._total = self._done + passes * len(self.layers)
+
+    def less_memory(self, most: int) -> None:
+        """Memory ran out, and the next try takes so many pixels at a time at most."""
+        self._progress(self._done, max(self._total, self._done), f"again, by {most:,} pixels")
 
     def step(self, name: str) -> None:
         """One more is done."""

@@ -100,6 +100,8 @@ class Reach:
 
 
 _known: WeakKeyDictionary[Network, Reach] = WeakKeyDictionary()
+# Of networks from files: opened again, they are not measured again.
+_known_files: dict[tuple[object, ...], Reach] = {}
 _lock = threading.Lock()
 
 
@@ -110,10 +112,20 @@ def reach_of(network: Network) -> Reach:
     """
     with network.lock:
         if network not in _known:
-            found = _measure(network) if network.origin is None else reach_of(network.origin)
+            found = _measure_once(network) if network.origin is None else reach_of(network.origin)
             with _lock:
                 _known[network] = found
         return _known[network]
+
+
+def _measure_once(network: Network) -> Reach:
+    """Measure, unless a network of the same file and with the same layers has been measured."""
+    if network.sha256 is None:
+        return _measure(network)
+    key = (network.sha256, network.axes, network.channels, network.rules, network.layers)
+    if key not in _known_files:
+        _known_files[key] = _measure(network)
+    return _known_files[key]
 
 
 def layer_shapes(

@@ -10,6 +10,7 @@ K. Vinogradova, A. Dibrov, G. Myers: Towards Interpretable Semantic Segmentation
 Gradient-Weighted Class Activation Mapping. AAAI-20 student abstract, 2020.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,6 +110,20 @@ def answers(weights: Sequence[LayerWeights], maps: torch.Tensor) -> list[LayerAn
         LayerAnswer(signed[number], alphas[number].numpy(), empty)
         for number, (_, empty) in enumerate(found)
     ]
+
+
+def blank_answer(weights: LayerWeights, channels: int, shape: tuple[int, ...]) -> LayerAnswer:
+    """Answer whose signed map is zero, to be filled part by part.
+
+    Parameters
+    ----------
+    weights
+        Of the question.
+    channels, shape
+        Of the feature maps on the whole.
+    """
+    alpha, empty = weights.means(channels, math.prod(shape))
+    return LayerAnswer(np.zeros(shape, np.float32), alpha.float().numpy(), empty)
 
 
 def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.float32]:

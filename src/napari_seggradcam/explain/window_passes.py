@@ -75,7 +75,7 @@ class WindowPasses:
         """
         found: Sums = {}
 
-        def on_gradient(name: str, maps: torch.Tensor, gradient: torch.Tensor) -> None:
+        def on_gradient(name: str, gradient: torch.Tensor) -> None:
             total, size = sums(gradient)
             found[name] = total[0], size[0]
 

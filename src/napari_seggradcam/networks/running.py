@@ -1,5 +1,6 @@
 """Running somebody's module so that it is afterwards exactly as it was found."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..errors import Cancelled, NetworkError, SegGradCamError
+from ..errors import Cancelled, NetworkError, OutOfMemory, SegGradCamError
 
 _JOINS = {"cat", "concat", "concatenate", "add", "add_", "__add__", "__radd__", "__iadd__"}
 ACTIVATIONS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
@@ -22,24 +23,29 @@ def as_found(module: nn.Module) -> Iterator[None]:
     random state of the CPU and of the module's devices, also when an exception leaves the block.
     Gradients in ``.grad`` are never touched, because nothing here calls ``backward``.
     """
-    training = {m: m.training for m in module.modules()}
-    frozen = {p: p.requires_grad for p in module.parameters()}
+    owners = list(module.modules())
+    training = [(owner, owner.training) for owner in owners]
+    parameters = [p for owner in owners for p in owner._parameters.values() if p is not None]
+    frozen = [(p, p.requires_grad) for p in parameters]
     buffers = [
         (owner, name, buffer, None if buffer is None else buffer.clone())
-        for owner in training
+        for owner in owners
         for name, buffer in owner._buffers.items()
     ]
-    devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
+    devices = sorted({p.device.index for p in parameters if p.is_cuda})
     with torch.random.fork_rng(devices):
         try:
-            module.eval()
-            for parameter in frozen:
+            # To set a flag that is set already takes time.
+            if any(flag for _, flag in training):
+                module.eval()
+            for parameter in parameters:
                 parameter.requires_grad_(False)
             yield
         finally:
-            for child, flag in training.items():
-                child.training = flag
-            for parameter, flag in frozen.items():
+            for owner, flag in training:
+                if owner.training != flag:
+                    owner.training = flag
+            for parameter, flag in frozen:
                 parameter.requires_grad_(flag)
             for owner, name, buffer, content in buffers:
                 if getattr(owner, name) is not buffer:
@@ -63,6 +69,17 @@ def dtype_of(module: nn.Module) -> torch.dtype:
     return torch.float32 if parameter is None else parameter.dtype
 
 
+def state_of(module: nn.Module) -> list[torch.Tensor]:
+    """Parameters and buffers, in one walk."""
+    return [
+        tensor
+        for owner in module.modules()
+        for tensors in (owner._parameters, owner._buffers)
+        for tensor in tensors.values()
+        if tensor is not None
+    ]
+
+
 def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
     """What a module returns for an input.
 
@@ -70,9 +87,12 @@ def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
     ------
     NetworkError
         If the module raises any error of its own; it is somebody else's code.
+    OutOfMemory
+        If memory ran out.
     """
     try:
-        return module(tensor)
+        with shortage_told():
+            return module(tensor)
     except SegGradCamError:
         raise
     except Exception as error:
@@ -80,6 +100,34 @@ def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
             f"The network failed on an input of shape {tuple(tensor.shape)}: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def digest_of(module: nn.Module) -> str:
+    """Hash of a module's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        values = tensor.detach().cpu().flatten().contiguous()
+        digest.update(values.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def shortage_told() -> Iterator[None]:
+    """Raise `OutOfMemory` for what torch raises when memory ran out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, SegGradCamError) or not _is_shortage(error):
+            raise
+        raise OutOfMemory(f"Memory ran out: {error}") from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    # Only graphics cards have a class for it; the others are told by their words.
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    is_of_a_kind = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return is_of_a_kind or any(word in str(error).lower() for word in words)
 
 
 def channels_last(tensor: torch.Tensor) -> torch.Tensor:

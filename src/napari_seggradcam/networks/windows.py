@@ -4,6 +4,7 @@ A window is, bit for bit, the part of `napari_seggradcam.networks.network.Networ
 whole image: normalised by statistics of the whole, and mirrored at the borders.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -102,7 +103,7 @@ class WindowedImage:
         normalisation = self._normalisation
         if normalisation is None or self._fitted is not None:
             return
-        boxes = list(product(*map(_steps, self.shape, self._block_shape())))
+        boxes = self._blocks()
         done = 0
 
         def blocks() -> Iterator[Values]:
@@ -184,6 +185,24 @@ class WindowedImage:
             if len(at) != values.shape[axis] or (np.diff(at) != 1).any():
                 values = values.take(at, axis)
         return torch.from_numpy(np.ascontiguousarray(values)[np.newaxis])
+
+    def digest(self, cancel: Callable[[], bool] | None = None) -> str:
+        """Hash of the image's values and of how they are normalised.
+
+        Parameters
+        ----------
+        cancel
+            Asked before every block.
+        """
+        digest = hashlib.sha256(repr((self.shape, self._normalisation)).encode())
+        for box in self._blocks():
+            stop_if(cancel)
+            digest.update(self._order.read(self._array, box).tobytes())
+        return digest.hexdigest()
+
+    def _blocks(self) -> list[Box]:
+        """Windows that together are the image, each read at once."""
+        return list(product(*map(_steps, self.shape, self._block_shape())))
 
     def _block_shape(self) -> tuple[int, ...]:
         """Spatial shape of blocks of whole chunks, as far as those are not too large."""

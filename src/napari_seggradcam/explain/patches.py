@@ -1,0 +1,78 @@
+"""Gradients that are zero outside a box, of which only the box is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+Sizes = tuple[int, ...]
+Box = tuple[slice, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A gradient in the box outside which it is zero.
+
+    Attributes
+    ----------
+    first
+        Index of the box's first position, per spatial axis.
+    values
+        Of shape (batch, channels, *box); nobody changes them.
+    """
+
+    first: Sizes
+    values: torch.Tensor
+
+    @classmethod
+    def of(cls, gradient: torch.Tensor) -> "Patch | None":
+        """What is not zero of (batch, channels, *spatial), for any item; None: nothing."""
+        # Several times faster than to compare and look for any.
+        there = gradient.abs().amax((0, 1)) != 0
+        box = []
+        for axis in range(there.ndim):
+            others = [other for other in range(there.ndim) if other != axis]
+            found = (there.any(others[0]) if len(others) == 1 else there.amax(others)).nonzero()
+            if not len(found):
+                return None
+            box.append(slice(int(found[0]), int(found[-1]) + 1))
+        return cls(tuple(side.start for side in box), gradient[:, :, *box])
+
+    @property
+    def size(self) -> Sizes:
+        """Spatial shape of the box."""
+        return tuple(self.values.shape[2:])
+
+    @property
+    def box(self) -> Box:
+        """Where the box lies."""
+        return tuple(slice(f, f + n) for f, n in zip(self.first, self.size, strict=True))
+
+    def inside(self, size: Sequence[int]) -> torch.Tensor:
+        """All of the gradient, with zeros around the box, for a spatial shape."""
+        return self._within((0,) * len(self.first), size)
+
+    def __add__(self, other: "Patch") -> "Patch":
+        first = tuple(map(min, self.first, other.first))
+        ends = [max(a.stop, b.stop) for a, b in zip(self.box, other.box, strict=True)]
+        size = tuple(end - start for end, start in zip(ends, first, strict=True))
+        large, small = (self, other) if self.size == size else (other, self)
+        found = large._within(first, size)
+        found[:, :, *small._from(first)] += small.values
+        return Patch(first, found)
+
+    def _within(self, first: Sizes, size: Sequence[int]) -> torch.Tensor:
+        """A copy, in a box around this one."""
+        if self.size == tuple(size):
+            return self.values.clone()
+        layout = torch.channels_last if len(size) == 2 else torch.contiguous_format
+        like = self.values
+        found = torch.empty(
+            (*like.shape[:2], *size), dtype=like.dtype, device=like.device, memory_format=layout
+        ).zero_()
+        found[:, :, *self._from(first)] = like
+        return found
+
+    def _from(self, first: Sizes) -> Box:
+        """The box, seen from another first position."""
+        return tuple(slice(s.start - f, s.stop - f) for s, f in zip(self.box, first, strict=True))

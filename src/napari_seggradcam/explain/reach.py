@@ -7,8 +7,8 @@ block holds for all. A network with a global operation (instance norm, squeeze a
 attention) turns NaN everywhere.
 
 To see no farther is necessary, not sufficient, for a crop to give the whole image's logits:
-interpolation with ``align_corners=True`` looks local and depends on the size of its input. So a
-crop is compared with the whole, too.
+interpolation with ``align_corners=True`` looks local and depends on the size of its input, and
+circular padding joins the ends of the input. So crops are compared with the whole, too.
 """
 
 import math
@@ -195,10 +195,10 @@ def _measure_axis(network: Network, axis: int) -> tuple[AxisReach, dict[str, Axi
         return AxisReach(stride, per_block, hit[0] - block * per_block, hit[1] - block * per_block)
 
     found = reach(seen[_LOGITS], stride // rule.output_stride)
-    if not _crop_equals_whole(network, axis, strip, found):
+    if not _crops_equal_whole(network, axis, strip, found):
         return (
             "What the network computes depends on the size of its input (interpolation with "
-            "align_corners=True does), so that it has to see the whole image."
+            "align_corners=True does, and circular padding), so that it has to see the whole image."
         )
     return found, {
         layer.name: reach(seen[layer.name], round(stride / layer.stride[axis]))
@@ -250,17 +250,27 @@ def _hit(maps: torch.Tensor, axis: int) -> tuple[int, int] | None:
     return hit[0], hit[-1]
 
 
-def _crop_equals_whole(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
-    whole = _run(network, strip)
+def _crops_equal_whole(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
+    """Whether crops give the logits of the strip, at both of its ends, too.
+
+    An end sees the other one where padding is circular, and the end of the crop in a crop.
+    """
+    whole, length = _run(network, strip), strip.shape[2 + axis]
+    largest, count = float(whole.abs().max()), whole.shape[2 + axis]
     # Not in the middle: there, interpolation with aligned corners is the same for all sizes.
-    at = whole.shape[2 + axis] // 4
-    start, stop = reach.inputs(at, at + 1)
-    start = max(0, start)
-    size = min(network.rules[axis].at_least(stop - start), strip.shape[2 + axis] - start)
-    crop = _run(network, strip.narrow(2 + axis, start, size))
-    theirs = crop.narrow(2 + axis, at - reach.output_index(start), 1)
-    here = whole.narrow(2 + axis, at, 1)
-    return same_logits(theirs, here, float(whole.abs().max()), network.precision)
+    for at in (count // 4, 0, count - 1):
+        start, stop = reach.inputs(at, at + 1)
+        start, stop = max(0, start), min(length, stop)
+        size = network.rules[axis].at_least(stop - start)
+        if start + size > length:
+            start = max(0, (length - size) // reach.stride * reach.stride)
+            size = length - start
+        crop = _run(network, strip.narrow(2 + axis, start, size))
+        theirs = crop.narrow(2 + axis, at - reach.output_index(start), 1)
+        here = whole.narrow(2 + axis, at, 1)
+        if not same_logits(theirs, here, largest, network.precision):
+            return False
+    return True
 
 
 def same_logits(crop: torch.Tensor, whole: torch.Tensor, largest: float, precision: str) -> bool:
@@ -296,4 +306,5 @@ def _global_word(network: Network, axis: int, strip: torch.Tensor, stride: int) 
 def _run(
     network: Network, tensor: torch.Tensor, calls: FunctionCalls | None = None
 ) -> torch.Tensor:
-    return network.run(tensor, calls or FunctionCalls(network.ndim, network.bypass))
+    # A copy, because a network may change its input.
+    return network.run(tensor.clone(), calls or FunctionCalls(network.ndim, network.bypass))

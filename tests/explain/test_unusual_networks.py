@@ -11,6 +11,7 @@ from torch.nn import functional
 
 import napari_seggradcam as sgc
 from architectures import Function
+from napari_seggradcam.explain.reach import reach_of
 
 IMAGE = np.random.default_rng(0).random((96, 112), np.float32)
 Layers = list[nn.Module]
@@ -102,6 +103,16 @@ def test_the_ends_of_a_crop_are_not_those_of_the_image(
     layers: Layers, region: str, once: bool
 ) -> None:
     check(nn.Sequential(*layers, nn.Conv2d(4, 2, 1)), region, once=once)
+
+
+def test_ends_that_are_the_same_for_most_images_are_noticed() -> None:
+    """Where nothing gets through a rectifier, all positions have the same value."""
+    quiet = [*convolutions()]
+    nn.init.constant_(quiet[-2].bias, -20)
+    layers = [*quiet, *convolutions(padding_mode="circular")[2:], nn.Conv2d(4, 2, 1)]
+    reach = reach_of(sgc.Network.from_module(nn.Sequential(*layers)))
+    assert reach.axes is None
+    assert "circular" in reach.why_not
 
 
 def test_a_crop_that_gives_something_else_is_not_used() -> None:

@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import psutil
 import torch
@@ -13,7 +12,7 @@ from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import channels_last, state_of
+from ..networks.running import channels_last, state_of, version_of
 from .capture import Run, read
 from .convolutions import KeepConvolutions
 from .habits import convolution_name, habits_of, numbered, value_name
@@ -89,6 +88,7 @@ class Activations:
         self._logits: torch.Tensor | None = None
         self._largest: float | None = None
         self._tape: Tape | None = None
+        self._input: tuple[torch.Tensor, int] | None = None
         self._state: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -160,7 +160,7 @@ class Activations:
     def refresh(self) -> None:
         """Forget everything if parameters or buffers are no longer those that were used."""
         tensors = state_of(self._network.module)
-        state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
+        state = tuple((tensor.data_ptr(), version_of(tensor)) for tensor in tensors)
         if state != self._state:
             self.forget()
             self._state = state
@@ -169,7 +169,7 @@ class Activations:
         """Let go of everything."""
         self._maps.clear()
         self._logits = self._largest = self._tape = None
-        self.__dict__.pop("input", None)  # of the device where the network was
+        self._input = None  # of the device where the network was
 
     def make_do(self, told: str) -> int:
         """Let go of everything, and divide passes further, because memory ran out.
@@ -293,7 +293,7 @@ class Activations:
         def take(name: str, maps: torch.Tensor) -> None:
             maps = maps.clone() if name in habits.overwritten else maps
             if self._keep(name, maps, wanted):
-                versions[name] = maps._version
+                versions[name] = version_of(maps)
 
         def on_layer(name: str, maps: torch.Tensor) -> None:
             if name in asked:
@@ -313,7 +313,9 @@ class Activations:
             finished = True
         finally:
             for name, version in versions.items():
-                if name in self._maps and not (finished and self._maps[name]._version == version):
+                if name in self._maps and not (
+                    finished and version_of(self._maps[name]) == version
+                ):
                     del self._maps[name]
 
     def _forward(
@@ -354,12 +356,17 @@ class Activations:
             logits[:, :, *place.whole] = found[:, :, *place.tile]
         return logits
 
-    @cached_property
+    @property
     def input(self) -> torch.Tensor:
         """The padded input, in the layout in which the network is fast and exact."""
-        tensor = self._prepared.tensor.to(self._network.device, self._network.dtype)
-        # What sees the whole image at once are norms, and those lose digits in the other layout.
-        return tensor if reach_of(self._network).axes is None else channels_last(tensor)
+        # Networks may change what they are given.
+        if self._input is None or self._input[0]._version != self._input[1]:
+            network = self._network
+            tensor = self._prepared.tensor.to(network.device, network.dtype, copy=True)
+            # What sees the whole image at once are norms, and those lose digits in this layout.
+            tensor = tensor if reach_of(network).axes is None else channels_last(tensor)
+            self._input = tensor, tensor._version
+        return self._input[0]
 
     def _keep(self, name: str, maps: torch.Tensor, wanted: set[str]) -> bool:
         """Keep a layer's maps, if need be instead of others that are not wanted now."""

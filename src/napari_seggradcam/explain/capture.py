@@ -1,8 +1,9 @@
 """Reading feature maps during a forward pass, and visiting their gradients in a backward pass.
 
 Where gradients are wanted, the forward hook keeps the tensor and hands its clone on, so that later
-in-place operations change the clone. The graph starts at the shallowest kept tensor: nothing above
-it is recorded. Gradients are handed over as they arrive and freed.
+in-place operations change the clone; of a tensor that a module has changed in place it keeps the
+clone, because others may have that tensor, too. The graph starts at the shallowest kept tensor:
+nothing above it is recorded. Gradients are handed over as they arrive and freed.
 """
 
 from abc import ABC, abstractmethod
@@ -14,13 +15,14 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from ..errors import LayerError
+from ..errors import LayerError, NetworkError, SegGradCamError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import (
     FunctionCalls,
     cancellable,
     leaves,
+    memory_of,
     replace_tensor,
     stop_if,
     tensors_in,
@@ -64,7 +66,11 @@ class Taps(ABC):
                 call, counts[path] = counts[path], counts[path] + 1
                 if call not in names:
                     return None
-                return self.take(names[call], out, any(out is t for t in tensors_in(args)))
+                given = tensors_in(args)
+                if any(out is tensor for tensor in given):
+                    return self.take_in_place(names[call], out)
+                shared = any(memory_of(out) == memory_of(tensor) for tensor in given)
+                return self.take(names[call], out, shared)
 
             self._hooks.callback(modules[path].register_forward_hook(hook).remove)
         return self
@@ -95,8 +101,20 @@ class Taps(ABC):
         tensor
             Its feature maps.
         shared
-            Whether the same tensor is also something else: the input of a module that works in
-            place, or a skip that the next level takes, too.
+            Whether its memory is also something else's: a skip that the next level takes, too, or
+            a view of the module's input.
+        """
+
+    @abstractmethod
+    def take_in_place(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Take the feature maps of a layer that stand where the module's input was.
+
+        Parameters
+        ----------
+        name
+            The network layer.
+        tensor
+            Its feature maps. Who had the input has them, too.
         """
 
 
@@ -127,6 +145,10 @@ class Reading(Taps):
         with torch.autocast(tensor.device.type, enabled=False):
             self._on_maps(name, tensor)
         return tensor
+
+    def take_in_place(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Hand the maps over and go on with them."""
+        return self.take(name, tensor, True)
 
 
 def read(
@@ -179,17 +201,33 @@ class Capture(Taps):
         self.maps: dict[str, torch.Tensor] = {}
         self._on_kept = on_kept
         self._roots: list[torch.Tensor] = []
+        # What autograd knows the others by: later, they may have been changed in place.
+        self._nodes: dict[str, tuple[Any, int]] = {}
 
     def take(self, name: str, tensor: torch.Tensor, shared: bool) -> torch.Tensor:
         """Keep a tensor of its own, and go on with its clone."""
         if shared:
             tensor = tensor.clone()
-        if not tensor.requires_grad:
+        if tensor.requires_grad:
+            self._nodes[name] = tensor.grad_fn, tensor.output_nr
+        else:
             tensor = tensor.detach().requires_grad_()
             self._roots.append(tensor)
         self.maps[name] = tensor
         self._on_kept(name)
         return tensor.clone()
+
+    def take_in_place(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Keep a clone and go on with the tensor: all that is done with it counts."""
+        maps = tensor.detach().clone()
+        if tensor.requires_grad:
+            self._nodes[name] = tensor.grad_fn, tensor.output_nr
+        else:
+            self._roots.append(maps.requires_grad_())
+            tensor.copy_(maps)
+        self.maps[name] = maps
+        self._on_kept(name)
+        return tensor
 
     def check(self) -> None:
         """Raise `LayerError` if the network did not run through every asked layer."""
@@ -226,7 +264,6 @@ class Capture(Taps):
         Cancelled
             If ``cancel`` said so.
         """
-        roots = {id(tensor) for tensor in self._roots}
 
         def visit(name: str, gradient: torch.Tensor) -> None:
             stop_if(cancel)
@@ -234,24 +271,37 @@ class Capture(Taps):
                 on_gradient(name, gradient)
 
         hooks = ExitStack()
-        for name, tensor in self.maps.items():
-            if id(tensor) not in roots:
+        for name, (node, output) in self._nodes.items():
 
-                def hook(g: torch.Tensor, name: str = name) -> None:
-                    visit(name, g)
+            def hook(gradients: Any, name: str = name, output: int = output) -> None:
+                if gradients[output] is not None:
+                    visit(name, gradients[output])
 
-                hooks.callback(tensor.register_hook(hook).remove)  # type: ignore[no-untyped-call]
+            hooks.callback(node.register_prehook(hook).remove)
         with hooks:
             if not score.requires_grad:
                 return
-            gradients = torch.autograd.grad(
-                score, self._roots, allow_unused=True, retain_graph=again
-            )
+            gradients = _gradients(score, self._roots, again)
         by_id = dict(zip(map(id, self._roots), gradients, strict=True))
         for name, tensor in reversed(self.maps.items()):
             gradient = by_id.get(id(tensor))
             if gradient is not None:
                 visit(name, gradient)
+
+
+def _gradients(
+    score: torch.Tensor, roots: Sequence[torch.Tensor], again: bool
+) -> tuple[torch.Tensor | None, ...]:
+    try:
+        return torch.autograd.grad(score, roots, allow_unused=True, retain_graph=again)
+    except (SegGradCamError, torch.OutOfMemoryError):
+        raise
+    except RuntimeError as error:
+        if "memory" in str(error):  # too little of it
+            raise
+        raise NetworkError(
+            f"No gradient can be taken of the network: {error} Choose network layers behind that."
+        ) from error
 
 
 class _Calls(FunctionCalls):

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from ..errors import SegGradCamError
 from ..networks.precision import name_of
 from .patches import Box, Patch, Sizes
 from .reach import TOLERANCES
@@ -28,8 +29,12 @@ CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2,
 _CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
 
-class SizeMatters(Exception):
-    """What a crop gives is not what the whole image gives there."""
+class SizeMatters(SegGradCamError):
+    """What a crop gives is not what the whole image gives there.
+
+    No caller sees it. It is one of the package's errors because it goes up through the network,
+    whose own errors become a `NetworkError`.
+    """
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ what they have enlarged. So the small input leaves the same remainders as the im
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
+from ..errors import NetworkError
 from ..networks.network import Network
+from ..networks.running import version_of
 from .capture import Capture, read
 from .convolutions import KeepConvolutions
 from .patches import Sizes
@@ -34,7 +35,7 @@ class Habits:
     ----------
     overwritten
         Network layers, convolutions and values whose tensor something behind them changes in
-        place.
+        place, or may change without that it can be seen.
     recordable
         Whether all functions are known and do what is known of them, so that there is a `Tape`.
     """
@@ -86,19 +87,24 @@ def _find(network: Network, sizes: Sizes) -> Habits:
     kept: dict[int, torch.Tensor] = {}
 
     def take(name: str, maps: torch.Tensor) -> None:
-        versions[name] = maps, maps._version
+        versions[name] = maps, version_of(maps)
 
     def on_value(number: int, value: torch.Tensor) -> None:
         take(value_name(number), value)
         kept[number] = value.clone()
 
-    logits, tape = record(network, image, take, on_value, None)
+    # Copies, because a network may change its input.
+    logits, tape = record(network, image.clone(), take, on_value, None)
     recordable = tape is not None and _equals_autograd(network, image, logits, tape, kept)
     if not recordable:
         versions.clear()
         keep = KeepConvolutions(lambda n, t: take(convolution_name(n), t))
-        read(network, image, network.layers, take, None, keep)
-    overwritten = {name for name, (maps, before) in versions.items() if maps._version != before}
+        read(network, image.clone(), network.layers, take, None, keep)
+    overwritten = {
+        name
+        for name, (maps, before) in versions.items()
+        if maps.is_inference() or version_of(maps) != before
+    }
     return Habits(frozenset(overwritten), recordable)
 
 
@@ -113,25 +119,31 @@ def _equals_autograd(
     names = [layer.name for layer in network.layers]
     window = tuple(slice(0, size) for size in image.shape[2:])
     replay = Replay(tape.path_to(names), kept, logits, [window])
+    mine = _totals(replay.logits, replay)
     capture = Capture(network.module, network.layers, lambda name: None)
-    with capture, torch.enable_grad():
-        calls = capture.calls(network.ndim, network.bypass)
-        runs = (replay.logits, replay), (network.run(image, calls), capture)
-    factors = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits)
-    found: list[dict[str, torch.Tensor]] = []
-    for output, run in runs:
-        totals: dict[str, torch.Tensor] = {}
-
-        def on_gradient(name: str, gradient: torch.Tensor, totals: Any = totals) -> None:
-            totals[name] = torch.stack(sums(gradient))
-
-        with torch.enable_grad():
-            total = (output * factors).sum()
-        run.backward(total, on_gradient, None)
-        found.append({name: total for name, total in totals.items() if total.any()})
-    mine, theirs = found
+    try:
+        with capture, torch.enable_grad():
+            calls = capture.calls(network.ndim, network.bypass)
+            output = network.run(image.clone(), calls)
+        theirs = _totals(output, capture)
+    except NetworkError:  # autograd may fail for network layers that nobody asks about
+        return False
     tolerance = min(0.1, 1e3 * torch.finfo(logits.dtype).eps)
     return mine.keys() == theirs.keys() and all(
         bool((mine[name] - theirs[name]).abs().max() <= tolerance * theirs[name].max())
         for name in mine
     )
+
+
+def _totals(logits: torch.Tensor, run: Replay | Capture) -> dict[str, torch.Tensor]:
+    """What is summed of gradients, by network layer, where there are any."""
+    factors = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits)
+    totals: dict[str, torch.Tensor] = {}
+
+    def on_gradient(name: str, gradient: torch.Tensor) -> None:
+        totals[name] = torch.stack(sums(gradient))
+
+    with torch.enable_grad():
+        score = (logits * factors).sum()
+    run.backward(score, on_gradient, None)
+    return {name: total for name, total in totals.items() if total.any()}

@@ -7,8 +7,9 @@ block holds for all. A network with a global operation (instance norm, squeeze a
 attention) turns NaN everywhere.
 
 To see no farther is necessary, not sufficient, for a crop to give the whole image's logits:
-interpolation with ``align_corners=True`` looks local and depends on the size of its input. So a
-crop is compared with the whole, too.
+interpolation with ``align_corners=True`` looks local and depends on the size of its input, and
+circular padding joins the ends of the input. So NaN is put at the ends, too, and crops are compared
+with the whole.
 """
 
 import math
@@ -195,10 +196,11 @@ def _measure_axis(network: Network, axis: int) -> tuple[AxisReach, dict[str, Axi
         return AxisReach(stride, per_block, hit[0] - block * per_block, hit[1] - block * per_block)
 
     found = reach(seen[_LOGITS], stride // rule.output_stride)
-    if not _crop_equals_whole(network, axis, strip, found):
+    apart = _ends_are_apart(network, axis, strip, found)
+    if not apart or not _crops_equal_whole(network, axis, strip, found):
         return (
             "What the network computes depends on the size of its input (interpolation with "
-            "align_corners=True does), so that it has to see the whole image."
+            "align_corners=True does, and circular padding), so that it has to see the whole image."
         )
     return found, {
         layer.name: reach(seen[layer.name], round(stride / layer.stride[axis]))
@@ -214,12 +216,16 @@ def _strip(network: Network, axis: int, length: int) -> torch.Tensor:
     return torch.rand((1, network.channels, *sizes), generator=generator)
 
 
-def _with_nan(strip: torch.Tensor, axis: int, stride: int) -> torch.Tensor:
-    """The strip with NaN in its middle block."""
-    middle = strip.shape[2 + axis] // 2 // stride * stride
+def _with_nan(strip: torch.Tensor, axis: int, stride: int, block: int) -> torch.Tensor:
+    """The strip with NaN in one block."""
     probe = strip.clone()
-    probe.narrow(2 + axis, middle, stride).fill_(float("nan"))
+    probe.narrow(2 + axis, block * stride, stride).fill_(float("nan"))
     return probe
+
+
+def _with_nan_inside(strip: torch.Tensor, axis: int, stride: int) -> torch.Tensor:
+    """The strip with NaN in its middle block."""
+    return _with_nan(strip, axis, stride, strip.shape[2 + axis] // 2 // stride)
 
 
 def _who_sees(
@@ -237,30 +243,58 @@ def _who_sees(
     taps = Reading(network.module, network.layers, on_map)
     with taps:
         calls = taps.calls(network.ndim, network.bypass)
-        on_map(_LOGITS, _run(network, _with_nan(strip, axis, stride), calls))
+        on_map(_LOGITS, _run(network, _with_nan_inside(strip, axis, stride), calls))
     found = {name: hit for name, hit in hits.items() if hit is not None}
     return found if len(found) == len(hits) else None
 
 
 def _hit(maps: torch.Tensor, axis: int) -> tuple[int, int] | None:
     """First and last position with NaN; None if there is none, or those at the ends have it."""
-    hit = maps.isnan().movedim(2 + axis, 0).flatten(1).any(1).nonzero().flatten().tolist()
+    hit = _hits(maps, axis)
     if not hit or hit[0] == 0 or hit[-1] == maps.shape[2 + axis] - 1:
         return None
     return hit[0], hit[-1]
 
 
-def _crop_equals_whole(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
-    whole = _run(network, strip)
+def _hits(maps: torch.Tensor, axis: int) -> list[int]:
+    """Positions with NaN."""
+    found: list[int] = maps.isnan().movedim(2 + axis, 0).flatten(1).any(1).nonzero()[:, 0].tolist()
+    return found
+
+
+def _ends_are_apart(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
+    """Whether outputs at one end don't see the other, as with circular padding."""
+    length = network.rules[axis].at_least(2 * (reach.before + reach.after + reach.stride))
+    short = strip.narrow(2 + axis, 0, min(length, strip.shape[2 + axis]))
+    for block in (0, short.shape[2 + axis] // reach.stride - 1):
+        probe = _with_nan(short, axis, reach.stride, block)
+        first = block * reach.outputs
+        if any(
+            not first + reach.first <= at <= first + reach.last
+            for at in _hits(_run(network, probe), axis)
+        ):
+            return False
+    return True
+
+
+def _crops_equal_whole(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
+    """Whether crops give the logits of the strip, at both of its ends, too."""
+    whole, length = _run(network, strip), strip.shape[2 + axis]
+    largest, count = float(whole.abs().max()), whole.shape[2 + axis]
     # Not in the middle: there, interpolation with aligned corners is the same for all sizes.
-    at = whole.shape[2 + axis] // 4
-    start, stop = reach.inputs(at, at + 1)
-    start = max(0, start)
-    size = min(network.rules[axis].at_least(stop - start), strip.shape[2 + axis] - start)
-    crop = _run(network, strip.narrow(2 + axis, start, size))
-    theirs = crop.narrow(2 + axis, at - reach.output_index(start), 1)
-    here = whole.narrow(2 + axis, at, 1)
-    return same_logits(theirs, here, float(whole.abs().max()), network.precision)
+    for at in (count // 4, 0, count - 1):
+        start, stop = reach.inputs(at, at + 1)
+        start, stop = max(0, start), min(length, stop)
+        size = network.rules[axis].at_least(stop - start)
+        if start + size > length:
+            start = max(0, (length - size) // reach.stride * reach.stride)
+            size = length - start
+        crop = _run(network, strip.narrow(2 + axis, start, size))
+        theirs = crop.narrow(2 + axis, at - reach.output_index(start), 1)
+        here = whole.narrow(2 + axis, at, 1)
+        if not same_logits(theirs, here, largest, network.precision):
+            return False
+    return True
 
 
 def same_logits(crop: torch.Tensor, whole: torch.Tensor, largest: float, precision: str) -> bool:
@@ -288,7 +322,9 @@ def _global_word(network: Network, axis: int, strip: torch.Tensor, stride: int) 
 
     taps = Reading(network.module, network.layers, on_map)
     with taps:
-        _run(network, _with_nan(strip, axis, stride), taps.calls(network.ndim, network.bypass))
+        _run(
+            network, _with_nan_inside(strip, axis, stride), taps.calls(network.ndim, network.bypass)
+        )
     first = f", first in {everywhere[0]}" if everywhere else ""
     return f"The network sees the whole image at once{first}."
 
@@ -296,4 +332,5 @@ def _global_word(network: Network, axis: int, strip: torch.Tensor, stride: int) 
 def _run(
     network: Network, tensor: torch.Tensor, calls: FunctionCalls | None = None
 ) -> torch.Tensor:
-    return network.run(tensor, calls or FunctionCalls(network.ndim, network.bypass))
+    # A copy, because a network may change its input.
+    return network.run(tensor.clone(), calls or FunctionCalls(network.ndim, network.bypass))

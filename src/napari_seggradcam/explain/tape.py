@@ -219,6 +219,8 @@ class Recorder:
         return self._count - 1
 
     def _see(self, tensor: torch.Tensor, number: int) -> None:
+        if tensor.is_inference():  # which does not know its version
+            return
         self._seen[id(tensor)] = weakref.ref(tensor), tensor._version, number
 
     def _number(self, tensor: torch.Tensor) -> int | None:

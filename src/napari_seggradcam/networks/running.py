@@ -244,6 +244,19 @@ class FunctionCalls(TorchFunctionMode):
         return len(maps) > 1 and len(sizes) == 1 and all(t.ndim == self.ndim + 2 for t in maps)
 
 
+def version_of(tensor: torch.Tensor) -> int:
+    """How often a tensor, or one that shares its memory, was changed in place.
+
+    Of tensors made in inference mode torch does not know; for them it is 0.
+    """
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def memory_of(tensor: torch.Tensor) -> int:
+    """What is the same for tensors that share their memory."""
+    return int(tensor.untyped_storage()._cdata)
+
+
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """Tensors in nested tuples, lists and dicts, in order."""
     if isinstance(value, torch.Tensor):

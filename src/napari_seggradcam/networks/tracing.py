@@ -14,7 +14,15 @@ import torch
 from torch import nn
 
 from .outputs import select_output
-from .running import ACTIVATIONS, FunctionCalls, call_module, leaves, tensors_in
+from .running import (
+    ACTIVATIONS,
+    FunctionCalls,
+    call_module,
+    leaves,
+    memory_of,
+    tensors_in,
+    version_of,
+)
 
 GATES = {"mul", "mul_", "__mul__", "__rmul__", "__imul__"}
 _UPSAMPLING = (
@@ -163,10 +171,10 @@ class _Recorder(FunctionCalls):
     ) -> Any:
         given = tensors_in((args, kwargs))
         inputs = tuple(self.number(t) for t in given)
-        versions = [_version(t) for t in given]
+        versions = [version_of(t) for t in given]
         joined, self._join = self._join, None
         result = func(*args, **kwargs)
-        changed = [t for t, before in zip(given, versions, strict=True) if _version(t) != before]
+        changed = [t for t, before in zip(given, versions, strict=True) if version_of(t) != before]
         for tensor in self._sharing_memory(changed):
             self.add(tensor, name, (*inputs, self.number(tensor)))
         for tensor in tensors_in(result):
@@ -183,8 +191,8 @@ class _Recorder(FunctionCalls):
         """Known tensors, views among them, that lie in the memory of changed ones."""
         if not changed:
             return []
-        memory = {_memory(t) for t in changed}
-        return [t for t in self._alive.values() if _memory(t) in memory]
+        memory = {memory_of(t) for t in changed}
+        return [t for t in self._alive.values() if memory_of(t) in memory]
 
     def on_enter(self) -> None:
         """Note that a leaf module begins."""
@@ -218,15 +226,6 @@ class _Recorder(FunctionCalls):
         if trace.activation is not None:
             trace.output = trace.values[last].inputs[0]
         return trace
-
-
-def _version(tensor: torch.Tensor) -> int:
-    """How often a tensor, or one that shares its memory, was changed in place."""
-    return 0 if tensor.is_inference() else tensor._version
-
-
-def _memory(tensor: torch.Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
 
 
 def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:

@@ -1,6 +1,6 @@
-"""Image files for the command line: TIFF, PNG, JPEG and NumPy, with their axes.
+"""Image files for the command line, with their axes: TIFF, PNG, JPEG, NumPy and OME-Zarr.
 
-Large or exotic formats are not this module's task: napari and its readers open those.
+Exotic formats are not this module's task: napari and its readers open those.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from .disk_arrays import NotZero, open_tiff, open_zarr
 
 _TIFF = (".tif", ".tiff")
 _PICTURE = (".png", ".jpg", ".jpeg")
@@ -24,33 +25,57 @@ class ReadImage:
 
     Attributes
     ----------
-    array : ndarray
+    array : ndarray, or what is read by slices as one
     axes : str
         One letter per axis of `array`: Z, Y, X and C.
     """
 
-    array: NDArray[Any]
+    array: Any
     axes: str
 
 
 def read_image(path: str | Path, axes: str | None = None) -> ReadImage:
     """Read an image and say what its axes are.
 
-    TIFF files say it themselves; otherwise two axes are YX, a last axis of 3 or 4 is C
-    (red, green, blue), a first axis of up to 4 is C, and three longer axes are ZYX.
-    The alpha channel of pictures is dropped. Axes of length 1 that a TIFF file calls
-    time, sample or the like are dropped.
+    Parameters
+    ----------
+    path, axes
+        As for `open_image`.
+
+    Returns
+    -------
+    ReadImage
+        Its array is a numpy array.
+
+    Raises
+    ------
+    ImageError
+        As for `open_image`.
+    """
+    opened = open_image(path, axes)
+    return ReadImage(np.array(opened.array), opened.axes)
+
+
+def open_image(path: str | Path, axes: str | None = None) -> ReadImage:
+    """Open an image and say what its axes are; its values stay on disk where the format allows.
+
+    TIFF files and OME-Zarr images say their axes themselves; otherwise two axes are YX, a last
+    axis of 3 or 4 is C (red, green, blue), a first axis of up to 4 is C, and three longer axes are
+    ZYX. The alpha channel of pictures is dropped. So are axes of length 1 that a file calls time,
+    sample or the like.
 
     Parameters
     ----------
     path : path-like
-        ``.tif``, ``.tiff``, ``.png``, ``.jpg``, ``.jpeg`` or ``.npy``.
+        ``.tif``, ``.tiff``, ``.npy``, a folder with an OME-Zarr image or a zarr array; or
+        ``.png``, ``.jpg``, ``.jpeg``, which are read as a whole.
     axes : str, optional
         The axes of the array where they are known better than by guessing, as "ZYX".
 
     Returns
     -------
     ReadImage
+        Reading a window of its array may raise `ImageError`, too.
 
     Raises
     ------
@@ -58,30 +83,68 @@ def read_image(path: str | Path, axes: str | None = None) -> ReadImage:
         If the file is missing, can't be read, or its axes can't be told.
     """
     source = Path(path)
-    if not source.is_file():
+    if not source.exists():
         raise ImageError(f"There is no image file {source}. Expected the path of an image.")
     try:
-        array, guess = _read(source)
+        array, guess = _open(source)
+        if array.size:
+            array[(slice(0, 1),) * array.ndim]  # a way of compression may be unknown
     except ImageError:
         raise
     except Exception as error:  # every decoder raises its own kinds
-        raise ImageError(
-            f"{source} can't be read as an image ({type(error).__name__}: {error}). "
-            "Expected a TIFF, PNG, JPEG or NumPy file that is not damaged."
-        ) from error
+        raise _unreadable(source, error) from error
     if array.dtype.kind not in "buif" or array.size == 0:
         raise ImageError(
             f"{source} holds {array.dtype} values of shape {array.shape}. "
             "Expected whole or real numbers, at least one pixel."
         )
     if axes:
-        return ReadImage(array, _given_axes(axes, array, source))
+        return ReadImage(array, _given_axes(axes, array.shape, source))
     if guess is None:
         raise ImageError(
             f"{source} has shape {array.shape}, and its axes can't be told from that. "
             "Say them: --axes with one letter of Z, Y, X, C per axis."
         )
     return ReadImage(array, guess)
+
+
+def open_labels(path: str | Path, axes: str | None = None) -> Any:
+    """Open a label image, whose values stay on disk where the format allows.
+
+    Parameters
+    ----------
+    path, axes
+        As for `open_image`; the file must have no channels, and whole numbers. Pictures are taken
+        as `read_labels` does.
+
+    Raises
+    ------
+    ImageError
+        If the file can't be read or holds something else than labels.
+    """
+    array = _open_without_channels(path, axes)
+    if array.dtype.kind == "f":
+        raise ImageError(
+            f"{path} holds {array.dtype} values. Expected whole numbers: 0 outside, 1 or a label "
+            "inside. Convert it first, for example with numpy.astype."
+        )
+    return array
+
+
+def open_mask(path: str | Path, axes: str | None = None) -> NotZero:
+    """Open a mask, whose values stay on disk where the format allows: True where they are not 0.
+
+    Parameters
+    ----------
+    path, axes
+        As for `open_labels`; masks may be stored as floats.
+
+    Raises
+    ------
+    ImageError
+        As for `open_labels`.
+    """
+    return NotZero(_open_without_channels(path, axes))
 
 
 def read_labels(path: str | Path, axes: str | None = None) -> NDArray[np.int64]:
@@ -175,43 +238,63 @@ def write_image(path: str | Path, array: NDArray[Any], axes: str) -> Path:
     return target
 
 
-def _read(source: Path) -> tuple[NDArray[Any], str | None]:
-    suffix = source.suffix.lower()
-    if suffix in _TIFF:
-        return _read_tiff(source)
-    if suffix in _PICTURE:
-        from skimage.io import imread
+def _open_without_channels(path: str | Path, axes: str | None) -> Any:
+    if Path(path).suffix.lower() in _PICTURE:
+        return read_labels(path, axes)
+    opened = open_image(path, axes)
+    if "C" in opened.axes:
+        raise ImageError(
+            f"{path} has channels (axes {opened.axes}, shape {opened.array.shape}). Expected one "
+            "number per pixel; store one channel alone."
+        )
+    return opened.array
 
-        with source.open("rb") as file:  # imageio leaves a damaged file open by itself
-            array = np.asarray(imread(file))
-        if array.ndim == 3 and array.shape[-1] in (2, 4):
-            array = array[..., :-1]
-        if array.ndim == 3 and array.shape[-1] == 1:
-            array = array[..., 0]
-        return array, "YX" if array.ndim == 2 else "YXC"
-    if suffix in _NUMPY:
-        array = np.load(source, allow_pickle=False)
-        return array, _guess_axes(array.shape)
-    raise ImageError(
-        f"{source} ends in {suffix or 'nothing'!r}. Expected one of "
-        f"{', '.join(_TIFF + _PICTURE + _NUMPY)}; convert it, or open it in napari."
+
+def _unreadable(source: Path, error: Exception) -> ImageError:
+    return ImageError(
+        f"{source} can't be read as an image ({type(error).__name__}: {error}). "
+        "Expected a TIFF, PNG, JPEG or NumPy file or an OME-Zarr folder that is not damaged."
     )
 
 
-def _read_tiff(source: Path) -> tuple[NDArray[Any], str | None]:
-    import tifffile
+def _open(source: Path) -> tuple[Any, str | None]:
+    suffix = source.suffix.lower()
+    if source.is_dir():
+        array, named = open_zarr(source)
+        return array, _guess_axes(array.shape) if named is None else _sensible(named)
+    if suffix in _TIFF:
+        array, letters = open_tiff(source)
+        if array.ndim == 3 and letters[0] in "IQ" and letters[1:] == "YX":
+            letters = "CYX" if array.shape[0] <= _MOST_CHANNELS else "ZYX"
+        return array, _sensible(letters) or _guess_axes(array.shape)
+    if suffix in _PICTURE:
+        return _read_picture(source)
+    if suffix in _NUMPY:
+        array = np.load(source, mmap_mode="r", allow_pickle=False)
+        return array, _guess_axes(array.shape)
+    raise ImageError(
+        f"{source} ends in {suffix or 'nothing'!r}. Expected one of "
+        f"{', '.join(_TIFF + _PICTURE + _NUMPY)}, or an OME-Zarr folder; convert it, or open it "
+        "in napari."
+    )
 
-    with tifffile.TiffFile(source) as file:
-        series = file.series[0]
-        array, letters = np.asarray(series.asarray()), series.axes.replace("S", "C")
-    keep = [i for i, letter in enumerate(letters) if letter in "ZYXC" or array.shape[i] > 1]
-    array = array.reshape([array.shape[i] for i in keep])
-    letters = "".join(letters[i] for i in keep)
-    if array.ndim == 3 and letters[0] in "IQ" and letters[1:] == "YX":
-        letters = "CYX" if array.shape[0] <= _MOST_CHANNELS else "ZYX"
-    if set(letters) <= set("ZYXC") and len(set(letters)) == len(letters) and "YX" in letters:
-        return array, letters
-    return array, _guess_axes(array.shape)
+
+def _read_picture(source: Path) -> tuple[NDArray[Any], str]:
+    from skimage.io import imread
+
+    with source.open("rb") as file:  # imageio leaves a damaged file open by itself
+        array = np.asarray(imread(file))
+    if array.ndim == 3 and array.shape[-1] in (2, 4):
+        array = array[..., :-1]
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    return array, "YX" if array.ndim == 2 else "YXC"
+
+
+def _sensible(letters: str) -> str | None:
+    """Axes as a file calls them, if they are those of one image."""
+    known = set(letters) <= set("ZYXC") and len(set(letters)) == len(letters)
+    return letters if known and "YX" in letters else None
 
 
 def _guess_axes(shape: tuple[int, ...]) -> str | None:
@@ -225,15 +308,15 @@ def _guess_axes(shape: tuple[int, ...]) -> str | None:
     return "CZYX" if len(shape) == 4 and shape[0] <= _MOST_CHANNELS else None
 
 
-def _given_axes(axes: str, array: NDArray[Any], source: Path) -> str:
+def _given_axes(axes: str, shape: tuple[int, ...], source: Path) -> str:
     letters = axes.upper()
     if (
-        len(letters) != array.ndim
+        len(letters) != len(shape)
         or len(set(letters)) != len(letters)
         or set(letters) - set("ZYXC")
     ):
         raise ImageError(
-            f"The axes {axes!r} do not fit {source}, which has shape {array.shape}. "
+            f"The axes {axes!r} do not fit {source}, which has shape {shape}. "
             "Expected one letter of Z, Y, X, C per axis, each at most once."
         )
     return letters

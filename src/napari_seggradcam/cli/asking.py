@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -58,8 +58,15 @@ class RegionChoice:
         if (self.label is None) != (self.labels is None):
             raise typer.BadParameter("--label and --labels belong together: a value, and the file.")
 
-    def region(self, network: "Network") -> "Region":
+    def region(self, network: "Network", *, large: bool = False) -> "Region":
         """Read what has to be read, and return the region.
+
+        Parameters
+        ----------
+        network
+            Knows the classes.
+        large
+            Whether files are opened and read later, window by window.
 
         Raises
         ------
@@ -69,12 +76,14 @@ class RegionChoice:
             If the words make no pixel or no class.
         """
         from ..explain import regions
-        from ..store.images import read_labels
+        from ..store import images
 
         if self.mask is not None:
-            return regions.as_region(read_labels(self.mask) != 0)
+            mask: Any = images.open_mask(self.mask) if large else images.read_labels(self.mask) != 0
+            return regions.as_region(mask)
         if self.label is not None and self.labels is not None:
-            return regions.label(read_labels(self.labels), self.label)
+            labels = (images.open_labels if large else images.read_labels)(self.labels)
+            return regions.label(labels, self.label)
         if self.pixel is not None:
             return regions.pixel(*_index(self.pixel))
         if self.predicted is not None:

@@ -1,6 +1,7 @@
 """Options that several commands share, and what they stand for."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
     from ..networks.network import Network
 
 DEMO_NETWORKS = ("nuclei", "streets")
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+def bytes_in(text: str) -> int:
+    """Number of bytes that a text such as 2GiB, 500MB or 4096 means.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it means none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?((?:[kmg]i?)?)b?", text.lower())
+    number = 0 if found is None else int(float(found[1]) * _UNITS[found[2]])
+    if number <= 0:
+        raise typer.BadParameter(f"{text!r} is no size; expected one such as 2GiB or 500MB.")
+    return number
+
 
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 NetworkArgument = Annotated[
@@ -44,7 +63,8 @@ Trust = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Precision = Annotated[str, typer.Option(help="float32, float64 or bfloat16.")]
 ImageArgument = Annotated[
-    Path, typer.Argument(metavar="IMAGE", help="A .tif, .png, .jpg or .npy file.")
+    Path,
+    typer.Argument(metavar="IMAGE", help="A .tif, .png, .jpg or .npy file, or OME-Zarr folder."),
 ]
 ImageAxes = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .console import table, write, write_rich
 
 if TYPE_CHECKING:
-    from ..explain.explanation import Explanation
+    from ..explain.explanation import Explanation, Heatmap
     from ..networks.network import Network
 
 
@@ -58,9 +58,15 @@ def show(explanation: "Explanation", network: "Network", image_name: str) -> Non
     for name in explanation:
         heatmap = explanation[name]
         shape = " × ".join(str(n) for n in heatmap.heatmap.shape)
-        highest = float(heatmap.heatmap.max(initial=0.0))
-        rows.append((name, shape, f"{highest:.4g}", heatmap.empty or ""))
+        rows.append((name, shape, f"{_highest(heatmap):.4g}", heatmap.empty or ""))
     write_rich(table(("network layer", "shape", "max", "note"), rows))
+
+
+def _highest(heatmap: "Heatmap") -> float:
+    """Largest value of a heatmap, which a file knows without being read."""
+    if heatmap.empty is not None:
+        return 0.0
+    return float(heatmap.heatmap.max(initial=0.0)) if heatmap.top is None else heatmap.top
 
 
 def as_json(explanation: "Explanation", written: list[Path]) -> dict[str, Any]:
@@ -77,7 +83,7 @@ def as_json(explanation: "Explanation", written: list[Path]) -> dict[str, Any]:
                 "shape": list(heatmap.heatmap.shape),
                 "scale": list(heatmap.scale),
                 "translate": list(heatmap.translate),
-                "max": float(heatmap.heatmap.max(initial=0.0)),
+                "max": _highest(heatmap),
                 "empty": heatmap.empty,
             }
         )

@@ -147,6 +147,23 @@ def test_a_network_may_change_its_input() -> None:
         assert "crop" in check(Centred(), region).record["computed"]["on"]
 
 
+class Part(nn.Module):
+    """The first two channels, as a view."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :2]
+
+
+def test_a_view_takes_the_memory_of_all_that_it_holds() -> None:
+    layers = nn.Conv2d(1, 64, 3, padding=1), Part(), nn.Conv2d(2, 2, 3, padding=1)
+    network = sgc.Network.from_module(nn.Sequential(*layers))
+    two_channels = 2 * 4 * IMAGE.size
+    explainer = sgc.Explainer(network, IMAGE, memory=2 * two_channels)
+    explainer.explain(sgc.pixel(9, 9), 1, "1")
+    assert explainer.memory_used in (0, two_channels)  # what the last convolution gave
+    assert "1" not in explainer._activations._maps
+
+
 class Residual(nn.Module):
     """What goes past the branch has been rectified with it."""
 
@@ -174,10 +191,6 @@ def test_what_is_rectified_in_place_counts_wherever_it_goes(
 
 
 def test_a_view_is_kept_before_its_memory_changes() -> None:
-    class Part(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x[:, :2]
-
     class Split(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -9,7 +9,7 @@ import torch
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import channels_last, state_of, version_of
+from ..networks.running import channels_last, memory_of, state_of, version_of
 from .capture import Run, read
 from .convolutions import KeepConvolutions
 from .habits import convolution_name, habits_of, numbered, value_name
@@ -89,7 +89,7 @@ class Activations:
     def used(self) -> int:
         """Bytes that kept feature maps take."""
         # A convolution that was asked about is kept under two names.
-        return sum({maps.data_ptr(): _bytes(maps) for maps in self._maps.values()}.values())
+        return sum({memory_of(maps): _bytes(maps) for maps in self._maps.values()}.values())
 
     @property
     def convolutions(self) -> dict[int, torch.Tensor]:
@@ -263,4 +263,5 @@ class Activations:
 
 
 def _bytes(tensor: torch.Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+    """Bytes that are held with a tensor, which may be a view of a larger one."""
+    return tensor.untyped_storage().nbytes()

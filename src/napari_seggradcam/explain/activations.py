@@ -109,6 +109,8 @@ class Activations:
         if self._tape is None or self._logits is None:
             return None
         names, kept = [layer.name for layer in layers], numbered(self._maps, value_name(0))
+        if not set(names) <= self._tape.layers.keys():  # on this image it took another way
+            return None
         path = self._tape.path_to(names)
         if not path.needs <= kept.keys():
             return None

@@ -17,6 +17,7 @@ import napari_seggradcam as sgc
 from napari_seggradcam.explain.passes import bytes_per_pixel
 from napari_seggradcam.explain.reach import reach_of
 from napari_seggradcam.explain.seg_grad_cam import LayerWeights
+from napari_seggradcam.networks import windows
 from napari_seggradcam.networks.normalisation import Percentile
 
 SHAPE = (70, 90)
@@ -304,8 +305,10 @@ class Recorder:
         return part
 
 
-def test_nothing_large_is_read(tmp_path: Path) -> None:
+def test_nothing_large_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of image and region; tiles have twice the pixels that crops may have."""
+    piece = 600 * 1024  # in which image and region are hashed, whatever the memory
+    monkeypatch.setattr(windows, "_BLOCK", piece)
     shape = (600, 2300)
     image = Recorder(np.random.default_rng(3).random(shape, np.float32))
     region = Recorder(np.zeros(shape, bool))
@@ -314,7 +317,6 @@ def test_nothing_large_is_read(tmp_path: Path) -> None:
     most = 120**2
     found = in_parts(network, image, region, tmp_path / "e", most, target=1)
     crops, tiles = counts(found)
-    piece = 600 * 1024  # in which hash and region are computed, whatever the memory
     assert max(image.read) <= piece
     assert max(region.read) <= piece
     small = [size for size in image.read if size <= 2 * most]

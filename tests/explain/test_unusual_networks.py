@@ -147,6 +147,23 @@ def test_a_network_may_change_its_input() -> None:
         assert "crop" in check(Centred(), region).record["computed"]["on"]
 
 
+class Part(nn.Module):
+    """The first two channels, as a view."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :2]
+
+
+def test_a_view_takes_the_memory_of_all_that_it_holds() -> None:
+    layers = nn.Conv2d(1, 64, 3, padding=1), Part(), nn.Conv2d(2, 2, 3, padding=1)
+    network = sgc.Network.from_module(nn.Sequential(*layers))
+    two_channels = 2 * 4 * IMAGE.size
+    explainer = sgc.Explainer(network, IMAGE, memory=2 * two_channels)
+    explainer.explain(sgc.pixel(9, 9), 1, "1")
+    assert explainer.memory_used in (0, two_channels)  # what the last convolution gave
+    assert "1" not in explainer._activations._maps
+
+
 class Residual(nn.Module):
     """What goes past the branch has been rectified with it."""
 
@@ -174,10 +191,6 @@ def test_what_is_rectified_in_place_counts_wherever_it_goes(
 
 
 def test_a_view_is_kept_before_its_memory_changes() -> None:
-    class Part(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x[:, :2]
-
     class Split(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -239,3 +252,37 @@ def test_only_what_is_asked_about_has_to_have_gradients() -> None:
     np.testing.assert_allclose(found.weights, np.array([0, 1 / IMAGE.size]))
     with pytest.raises(sgc.NetworkError, match="modified by an inplace operation"):
         sgc.explain(network, IMAGE, sgc.pixel(9, 9), target=1, layers="first")
+
+
+def test_a_network_that_fails_on_some_sizes_sees_all_of_the_image() -> None:
+    class Choosy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(*convolutions(), nn.Conv2d(4, 2, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.shape[3] > 200:
+                raise ValueError("too wide")
+            return self.inner(x)
+
+    assert "too wide" in check(Choosy(), "pixel").record["computed"]["on"]
+
+
+def test_a_layer_that_this_image_does_not_reach_is_told() -> None:
+    class Either(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dark = nn.Conv2d(1, 4, 3, padding=1)
+            self.bright = nn.Conv2d(1, 4, 5, padding=2)
+            self.head = nn.Conv2d(4, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            first = self.bright if x.numpy().max() > 1 else self.dark
+            return self.head(first(x))
+
+    network = sgc.Network.from_module(Either())
+    assert sgc.explain(network, IMAGE, sgc.pixel(9, 9), layers="dark")
+    explainer = sgc.Explainer(network, 2 * IMAGE)
+    for _ in range(2):
+        with pytest.raises(sgc.LayerError, match="another path"):
+            explainer.explain(sgc.pixel(9, 9), layers="dark")

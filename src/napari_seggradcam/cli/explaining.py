@@ -101,7 +101,7 @@ Memory = Annotated[
         metavar="SIZE",
         parser=bytes_in,
         help="Memory for feature maps, such as 2GiB. Default: a quarter of what is free; "
-        "with --large 2 GiB.",
+        "with --large 1 GiB.",
         rich_help_panel=_SIZE,
     ),
 ]

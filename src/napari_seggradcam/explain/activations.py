@@ -12,7 +12,7 @@ from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import channels_last, state_of, version_of
+from ..networks.running import channels_last, memory_of, state_of, version_of
 from .capture import Run, read
 from .convolutions import KeepConvolutions
 from .habits import convolution_name, habits_of, numbered, value_name
@@ -129,7 +129,7 @@ class Activations:
     def used(self) -> int:
         """Bytes that kept feature maps take."""
         # A convolution that was asked about is kept under two names.
-        return sum({maps.data_ptr(): _bytes(maps) for maps in self._maps.values()}.values())
+        return sum({memory_of(maps): _bytes(maps) for maps in self._maps.values()}.values())
 
     @property
     def convolutions(self) -> dict[int, torch.Tensor]:
@@ -149,6 +149,8 @@ class Activations:
         if self._tape is None or self._logits is None:
             return None
         names, kept = [layer.name for layer in layers], numbered(self._maps, value_name(0))
+        if not set(names) <= self._tape.layers.keys():  # on this image it took another way
+            return None
         path = self._tape.path_to(names)
         if not path.needs <= kept.keys():
             return None
@@ -389,4 +391,5 @@ class Activations:
 
 
 def _bytes(tensor: torch.Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+    """Bytes that are held with a tensor, which may be a view of a larger one."""
+    return tensor.untyped_storage().nbytes()

@@ -34,9 +34,9 @@ from .questions import AnswerFacts, ImageFacts, Question, check_options, record_
 from .reach import TOLERANCES, AxisReach, layer_shapes, reach_of
 from .region_parts import RegionParts, pieces
 from .regions import Box, Prediction, Region, as_region, no_pixel
-from .scores import score as output_score
-from .seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights, signed_maps
-from .tiles import LOGITS, Tile, Tiling
+from .seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights
+from .tiles import LOGITS, Tiling
+from .window_maps import MapSweep
 from .window_passes import Sums, WindowPasses
 from .window_prediction import PredictionSweep, no_prediction
 from .work import Work
@@ -336,11 +336,12 @@ class _Large:
     ) -> float:
         """Write the maps tile by tile; returns S, which has to be what the crops gave."""
         crops = sum(name.startswith("crop ") for name in work.done)
-        for number, tile in enumerate(self._tiling, start=1):
-            name = f"tile {number}"
-            if name not in work.done:
-                work.note(name, **self._write_tile(tile, alphas, asked.target, growing))
-            progress(crops + number, crops + len(self._tiling), "maps")
+
+        def on_tile(done: int) -> None:
+            progress(crops + done, crops + len(self._tiling), "maps")
+
+        sweep = MapSweep(self._passes, self._region, self._prediction, self._placements)
+        sweep.run(self._tiling, alphas, asked.target, work, growing, on_tile)
         tiles = [facts for name, facts in work.done.items() if name.startswith("tile ")]
         score = math.fsum(f["score"] for name, f in work.done.items() if name.startswith("crop "))
         largest = max(facts["largest"] for facts in tiles)
@@ -352,41 +353,6 @@ class _Large:
                 "input. It can only be explained on an image that fits in memory."
             )
         return score
-
-    def _write_tile(
-        self,
-        tile: Tile,
-        alphas: Mapping[str, torch.Tensor],
-        target: int,
-        growing: GrowingExplanation,
-    ) -> dict[str, Any]:
-        """Write a tile's part of all maps; returns its part of S, and what else is to be noted."""
-        positive = []
-
-        def on_maps(name: str, maps: torch.Tensor) -> None:
-            place, keep = tile.places[name], self._placements[name].keep
-            window, part = [], []
-            for whole, here, kept in zip(place.whole, place.tile, keep, strict=True):
-                low, high = max(whole.start, kept.start), min(whole.stop, kept.stop)
-                window.append(slice(low - kept.start, max(low, high) - kept.start))
-                shift = here.start - whole.start
-                part.append(slice(low + shift, max(low, high) + shift))
-            if all(w.start < w.stop for w in window):
-                signed = signed_maps(alphas[name][None], maps[:, :, *part])[0]
-                growing.write_map(name, tuple(window), signed)
-                if (signed > 0).any():
-                    positive.append(name)
-
-        logits = self._passes.read(tile.window, on_maps)
-        place = tile.places[LOGITS]
-        here = logits[:, :, *place.tile]
-        region = self._region.on_output(place.whole, self._prediction)
-        region = region.seen_from(tuple(whole.start for whole in place.whole))
-        return {
-            "score": float(output_score(here, target, region)),
-            "largest": float(here.abs().max()) if here.numel() else 0.0,
-            "positive": positive,
-        }
 
     def _attributes(
         self, weights: Mapping[str, LayerWeights], work: Work

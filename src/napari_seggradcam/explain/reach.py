@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from ..errors import NetworkError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import FunctionCalls, as_found
@@ -167,7 +168,10 @@ def _measure(network: Network) -> Reach:
     with as_found(network.module), torch.no_grad():
         axes, layers = [], []
         for axis in range(network.ndim):
-            found = _measure_axis(network, axis)
+            try:
+                found = _measure_axis(network, axis)
+            except NetworkError as error:
+                return Reach(None, f"The network fails on parts of an image. {error}")
             if isinstance(found, str):
                 return Reach(None, found)
             axes.append(found[0])

@@ -97,14 +97,14 @@ class Measured:
         taking it again costs time, so that a short call is timed and weighed in different runs.
         """
         gc.collect()
-        before = _begin_weighing() if weighed else None
+        before = begin_weighing() if weighed else None
         wall, processor = time.perf_counter(), time.process_time()
         result = call()
         if timed:
             self.wall.append(self.scale * (time.perf_counter() - wall))
             self.processor.append(self.scale * (time.process_time() - processor))
         if before is not None:
-            self.memory.append(_status("VmHWM") - before)
+            self.memory.append(resident_peak() - before)
         return result
 
     @property
@@ -118,13 +118,18 @@ class Measured:
         return statistics.median(self.wall)
 
 
-def _begin_weighing() -> int | None:
+def begin_weighing() -> int | None:
     """Forget the peak so far; bytes that are resident now, or None where that is not allowed."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         return _status("VmRSS")
     return None
+
+
+def resident_peak() -> int:
+    """Bytes that were resident at most since `begin_weighing`."""
+    return _status("VmHWM")
 
 
 def _status(entry: str) -> int:

@@ -30,6 +30,9 @@ class Explainer:
     then costs a pass over what the region can see, forward and backward; where the network is not
     local, or the region is most of the image, over the whole image.
 
+    What is kept is forgotten when the network's parameters or buffers change. Changes through
+    ``.data`` are the exception, of which torch takes no notice: make a new explainer after them.
+
     Parameters
     ----------
     network

@@ -72,10 +72,6 @@ class LayerWeights:
         self._sum = total if self._sum is None else self._sum + total
         self._size = size if self._size is None else self._size + size
 
-    def answer(self, maps: torch.Tensor) -> LayerAnswer:
-        """Weights and signed map; see `answers`."""
-        return answers([self], maps)[0]
-
     def means(
         self, channels: int, positions: int, rounding: float = _ROUNDING
     ) -> tuple[torch.Tensor, str | None]:
@@ -111,19 +107,20 @@ def answers(weights: Sequence[LayerWeights], maps: torch.Tensor) -> list[LayerAn
     ]
 
 
-def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.float32]:
+def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating[Any]]:
     """Σ_k α_k A_k for one set of weights after another.
 
     Parameters
     ----------
     alphas
-        Of shape (questions, channels), float32.
+        Of shape (questions, channels), float32 or float64.
     maps
         A_k, of shape (1, channels, *spatial), of the whole or of a part.
 
     Returns
     -------
-    ndarray of float32, shape (questions, *spatial)
+    ndarray, shape (questions, *spatial)
+        Of the type of ``alphas``.
     """
     product = alphas.to(maps.device) @ maps[0].flatten(1).to(alphas.dtype)
     return product.view(-1, *maps.shape[2:]).cpu().numpy()

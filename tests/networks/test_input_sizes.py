@@ -285,3 +285,14 @@ def test_large_trials_run_for_real_where_a_twin_does_not(how: str, monkeypatch) 
     network = opened(Shy(how))
     assert network.rules == expected.rules
     assert [layer.shape for layer in network.layers] == [layer.shape for layer in expected.layers]
+
+
+def test_sizes_that_fail_deep_in_the_network_are_left_out() -> None:
+    """The upper level mends odd sizes, the lower one does not: 16 to 19 run, 20 to 23 don't."""
+
+    def run(shape: tuple[int, ...]) -> tuple[int, ...]:
+        if any(size // 4 % 2 for size in shape):
+            raise NetworkError("sizes differ")
+        return shape
+
+    assert [rule.step for rule in find_rules(run, 2)] == [8, 8]

@@ -15,6 +15,7 @@ from ..networks.running import as_found, stop_if
 from . import scores, seg_grad_cam
 from .activations import Activations, default_budget
 from .explanation import Explanation, Heatmap
+from .fitting import check_fits
 from .passes import Asked, Cancel, Found, Passes, Progress
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
@@ -29,6 +30,9 @@ class Explainer:
     What the network computes on the image is computed once and kept. A question about a region
     then costs a pass over what the region can see, forward and backward; where the network is not
     local, or the region is most of the image, over the whole image.
+
+    What is kept is forgotten when the network's parameters or buffers change. Changes through
+    ``.data`` are the exception, of which torch takes no notice: make a new explainer after them.
 
     Parameters
     ----------
@@ -152,6 +156,10 @@ class Explainer:
             If class, network layer or option do not exist.
         NetworkError
             If the network fails on the image.
+        ImageError
+            If the image takes more memory than is free; see `explain_large`.
+        OutOfMemory
+            If memory ran out and the computation can't be divided further.
         Cancelled
             If ``cancel`` said so; nothing has changed then.
         """
@@ -227,6 +235,8 @@ class Explainer:
         started = time.perf_counter()
         with self.network.lock, as_found(self.network.module), torch.enable_grad():
             self._activations.refresh()
+            if not self._activations.has_logits:
+                check_fits(self.network, self._prepared.padded_shape)
             regions = [
                 Footprint.of(question.region, self.image_shape, self._predicted)
                 for question in questions

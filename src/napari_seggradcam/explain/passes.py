@@ -345,7 +345,7 @@ def _answer(jobs: Sequence[_Job], name: str, maps: torch.Tensor, part: Part | No
         return
     for job in jobs:
         if name not in job.answers:
-            job.answers[name] = blank_answer(job.weights[name], maps.shape[1], part.shape)
+            job.answers[name] = blank_answer(job.weights[name], maps, part.shape)
     alphas = np.stack([job.answers[name].weights for job in jobs])
     for job, signed in zip(jobs, signed_maps(torch.from_numpy(alphas), maps), strict=True):
         job.answers[name].signed[part.box] = signed

@@ -73,10 +73,6 @@ class LayerWeights:
         self._sum = total if self._sum is None else self._sum + total
         self._size = size if self._size is None else self._size + size
 
-    def answer(self, maps: torch.Tensor) -> LayerAnswer:
-        """Weights and signed map; see `answers`."""
-        return answers([self], maps)[0]
-
     def means(
         self, channels: int, positions: int, rounding: float = _ROUNDING
     ) -> tuple[torch.Tensor, str | None]:
@@ -98,10 +94,8 @@ def answers(weights: Sequence[LayerWeights], maps: torch.Tensor) -> list[LayerAn
     maps
         A_k on the whole, of shape (1, channels, *spatial); read once for all questions.
     """
-    rounding = _ROUNDING_OF.get(maps.dtype, _ROUNDING)
-    found = [one.means(maps.shape[1], maps[0, 0].numel(), rounding) for one in weights]
-    dtype = torch.promote_types(maps.dtype, torch.float32)
-    alphas = torch.stack([alpha for alpha, _ in found]).to(dtype)
+    found = [_means(one, maps, maps[0, 0].numel()) for one in weights]
+    alphas = torch.stack([alpha for alpha, _ in found])
     there = [number for number, (_, empty) in enumerate(found) if empty is None]
     signed = np.zeros((len(found), *maps.shape[2:]), alphas.numpy().dtype)
     if there:
@@ -112,33 +106,45 @@ def answers(weights: Sequence[LayerWeights], maps: torch.Tensor) -> list[LayerAn
     ]
 
 
-def blank_answer(weights: LayerWeights, channels: int, shape: tuple[int, ...]) -> LayerAnswer:
+def blank_answer(weights: LayerWeights, maps: torch.Tensor, shape: tuple[int, ...]) -> LayerAnswer:
     """Answer whose signed map is zero, to be filled part by part.
 
     Parameters
     ----------
     weights
         Of the question.
-    channels, shape
-        Of the feature maps on the whole.
+    maps
+        A part of the feature maps.
+    shape
+        Spatial shape of the whole.
     """
-    alpha, empty = weights.means(channels, math.prod(shape))
-    return LayerAnswer(np.zeros(shape, np.float32), alpha.float().numpy(), empty)
+    alpha, empty = _means(weights, maps, math.prod(shape))
+    return LayerAnswer(np.zeros(shape, alpha.numpy().dtype), alpha.numpy(), empty)
 
 
-def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.float32]:
+def _means(
+    weights: LayerWeights, maps: torch.Tensor, positions: int
+) -> tuple[torch.Tensor, str | None]:
+    """α_k in single precision, or in that of the maps if it is higher; and why they are zero."""
+    rounding = _ROUNDING_OF.get(maps.dtype, _ROUNDING)
+    alpha, empty = weights.means(maps.shape[1], positions, rounding)
+    return alpha.to(torch.promote_types(maps.dtype, torch.float32)), empty
+
+
+def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating[Any]]:
     """Σ_k α_k A_k for one set of weights after another.
 
     Parameters
     ----------
     alphas
-        Of shape (questions, channels), float32.
+        Of shape (questions, channels), float32 or float64.
     maps
         A_k, of shape (1, channels, *spatial), of the whole or of a part.
 
     Returns
     -------
-    ndarray of float32, shape (questions, *spatial)
+    ndarray, shape (questions, *spatial)
+        Of the type of ``alphas``.
     """
     product = alphas.to(maps.device) @ maps[0].flatten(1).to(alphas.dtype)
     return product.view(-1, *maps.shape[2:]).cpu().numpy()

@@ -162,8 +162,14 @@ def _first_larger(output: Callable[[int], int | None], base: int, step: int) -> 
 
 
 def _suits(output: Callable[[int], int | None], rule: AxisRule) -> bool:
-    """Whether the rule's margin is right at its base, and one and three steps behind it."""
-    for size in (rule.base, rule.base + rule.step, rule.base + 3 * rule.step):
+    """Whether the rule's margin is right at its base, and some steps behind it.
+
+    Up to 16 pixels at 1, 2, 4, ... steps, because pooling may come to an odd size at any depth,
+    and a network may mend that at some depths and fail at others.
+    """
+    steps = [0, 1, 3, *(n for n in _STEPS if 1 < n <= 16 // rule.step)]
+    for number in steps:
+        size = rule.base + number * rule.step
         result = output(size)
         if result is None or result * rule.output_stride + rule.margin != size:
             return False

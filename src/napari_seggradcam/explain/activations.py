@@ -59,6 +59,7 @@ class Activations:
         self._logits: torch.Tensor | None = None
         self._largest: float | None = None
         self._tape: Tape | None = None
+        self._has_run = False
         self._input: tuple[torch.Tensor, int] | None = None
         self._state: tuple[tuple[int, int], ...] = ()
 
@@ -131,6 +132,7 @@ class Activations:
         """Let go of everything."""
         self._maps.clear()
         self._logits = self._largest = self._tape = None
+        self._has_run = False
         self._input = None  # of the device where the network was
 
     def keep(self, logits: torch.Tensor, maps: dict[str, torch.Tensor]) -> None:
@@ -164,7 +166,9 @@ class Activations:
         """
         missing = [layer for layer in layers if layer.name not in self._maps]
         wanted = {layer.name for layer in layers}
-        if self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
+        # A pass with gradients has left its maps, and nothing that crops would compute.
+        is_new = not (self._has_run or self.once or not layers)
+        if self._logits is None or is_new or any(self._could_fit(it, wanted) for it in missing):
             self._run(missing, wanted, on_maps, cancel)
 
     def visit(
@@ -215,7 +219,7 @@ class Activations:
                     self._network, self.input, on_layer, lambda n, t: take(value_name(n), t), cancel
                 )
             self._largest = None
-            finished = True
+            finished = self._has_run = True
         finally:
             for name, version in versions.items():
                 if name in self._maps and not (

@@ -286,6 +286,15 @@ def test_a_known_network_keeps_no_convolutions() -> None:
     assert explainer._activations.replay(network.layers[:1], [(slice(0, 64),) * 2]) is not None
 
 
+def test_there_is_a_tape_after_a_pass_over_the_whole_image() -> None:
+    network = sgc.Network.from_module(sgc.UNet(depth=2, base_width=4))
+    explainer = sgc.Explainer(network, np.random.default_rng(0).random((200, 200), np.float32))
+    explainer.explain(sgc.everywhere(), 1, "levels")
+    explainer.explain(sgc.pixel(90, 90), 1, "levels")
+    layers = network.select_layers("levels")
+    assert explainer._activations.replay(layers, [(slice(0, 64),) * 2]) is not None
+
+
 def test_patches_add_up() -> None:
     one, other = torch.zeros(2, 3, 8, 9), torch.zeros(2, 3, 8, 9)
     one[:, :, 1:4, 2:5] = torch.randn(2, 3, 3, 3)

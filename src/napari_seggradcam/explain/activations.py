@@ -88,6 +88,7 @@ class Activations:
         self._logits: torch.Tensor | None = None
         self._largest: float | None = None
         self._tape: Tape | None = None
+        self._has_run = False
         self._input: tuple[torch.Tensor, int] | None = None
         self._state: tuple[tuple[int, int], ...] = ()
 
@@ -171,6 +172,7 @@ class Activations:
         """Let go of everything."""
         self._maps.clear()
         self._logits = self._largest = self._tape = None
+        self._has_run = False
         self._input = None  # of the device where the network was
 
     def make_do(self, told: str) -> int:
@@ -243,7 +245,10 @@ class Activations:
         if self.most is not None:
             if self._logits is None:
                 self._logits, self._largest = self._in_tiles((), lambda *a: None, cancel), None
-        elif self._logits is None or any(self._could_fit(layer, wanted) for layer in missing):
+            return
+        # A pass with gradients has left its maps, and nothing that crops would compute.
+        is_new = not (self._has_run or self.once or not layers)
+        if self._logits is None or is_new or any(self._could_fit(it, wanted) for it in missing):
             self._run(missing, wanted, on_maps, cancel)
 
     def visit(
@@ -312,7 +317,7 @@ class Activations:
                     self._network, self.input, on_layer, lambda n, t: take(value_name(n), t), cancel
                 )
             self._largest = None
-            finished = True
+            finished = self._has_run = True
         finally:
             for name, version in versions.items():
                 if name in self._maps and not (

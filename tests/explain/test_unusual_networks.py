@@ -115,6 +115,26 @@ def test_ends_that_are_the_same_for_most_images_are_noticed() -> None:
     assert "circular" in reach.why_not
 
 
+def test_what_hardly_changes_the_logits_has_to_be_right_on_crops() -> None:
+    """All of the gradient of the branch is in it."""
+
+    class Branch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(1, 2, 3, padding=1)
+            self.branch = nn.Sequential(
+                nn.MaxPool2d(2),
+                nn.Conv2d(2, 2, 3, padding=1),
+                nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.first(x)
+            return x + 1e-6 * self.branch(x)
+
+    assert reach_of(sgc.Network.from_module(Branch())).axes is None
+
+
 def test_a_crop_that_gives_something_else_is_not_used() -> None:
     """Padding that a crop of the probe's sizes does not tell from others."""
 

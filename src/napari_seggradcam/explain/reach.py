@@ -14,7 +14,7 @@ with the whole.
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
@@ -24,6 +24,7 @@ from ..errors import NetworkError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import FunctionCalls, as_found
+from ..networks.sizes import AxisRule
 from .capture import Reading
 
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}
@@ -77,6 +78,11 @@ class AxisReach:
         high = (stop - 1 - self.first) // self.outputs
         return low * self.stride, (high + 1) * self.stride
 
+    def inside(self, start: int, stop: int) -> tuple[int, int]:
+        """Outputs ``first:stop`` that see nothing but inputs ``start:stop``, in whole blocks."""
+        first = self.last + 1 + (start // self.stride - 1) * self.outputs
+        return first, self.first + stop // self.stride * self.outputs
+
     def output_index(self, start: int) -> int:
         """Index on the whole output of the first output of a crop that begins at an input pixel."""
         return start // self.stride * self.outputs
@@ -108,7 +114,7 @@ _lock = threading.Lock()
 
 
 def reach_of(network: Network) -> Reach:
-    """How far a network sees; measured at the first call (about as long as two predictions).
+    """How far a network sees; measured at the first call (about as long as three predictions).
 
     A network at another precision sees as far as the one that it was made of.
     """
@@ -199,17 +205,18 @@ def _measure_axis(network: Network, axis: int) -> tuple[AxisReach, dict[str, Axi
     def reach(hit: tuple[int, int], per_block: int) -> AxisReach:
         return AxisReach(stride, per_block, hit[0] - block * per_block, hit[1] - block * per_block)
 
+    reaches = {
+        layer.name: reach(seen[layer.name], round(stride / layer.stride[axis]))
+        for layer in network.layers
+    }
     found = reach(seen[_LOGITS], stride // rule.output_stride)
     apart = _ends_are_apart(network, axis, strip, found)
-    if not apart or not _crops_equal_whole(network, axis, strip, found):
+    if not apart or not _crops_equal_whole(network, axis, strip, {**reaches, _LOGITS: found}):
         return (
             "What the network computes depends on the size of its input (interpolation with "
             "align_corners=True does, and circular padding), so that it has to see the whole image."
         )
-    return found, {
-        layer.name: reach(seen[layer.name], round(stride / layer.stride[axis]))
-        for layer in network.layers
-    }
+    return found, reaches
 
 
 def _strip(network: Network, axis: int, length: int) -> torch.Tensor:
@@ -244,10 +251,7 @@ def _who_sees(
     def on_map(name: str, maps: torch.Tensor) -> None:
         hits[name] = _hit(maps, axis)
 
-    taps = Reading(network.module, network.layers, on_map)
-    with taps:
-        calls = taps.calls(network.ndim, network.bypass)
-        on_map(_LOGITS, _run(network, _with_nan_inside(strip, axis, stride), calls))
+    _show(network, _with_nan_inside(strip, axis, stride), on_map)
     found = {name: hit for name, hit in hits.items() if hit is not None}
     return found if len(found) == len(hits) else None
 
@@ -268,7 +272,7 @@ def _hits(maps: torch.Tensor, axis: int) -> list[int]:
 
 def _ends_are_apart(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
     """Whether outputs at one end don't see the other, as with circular padding."""
-    length = network.rules[axis].at_least(2 * (reach.before + reach.after + reach.stride))
+    length = network.rules[axis].at_least(reach.before + reach.after + 2 * reach.stride)
     short = strip.narrow(2 + axis, 0, min(length, strip.shape[2 + axis]))
     for block in (0, short.shape[2 + axis] // reach.stride - 1):
         probe = _with_nan(short, axis, reach.stride, block)
@@ -281,28 +285,90 @@ def _ends_are_apart(network: Network, axis: int, strip: torch.Tensor, reach: Axi
     return True
 
 
-def _crops_equal_whole(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
-    """Whether crops give the logits of the strip, at both of its ends, too."""
-    whole, length = _run(network, strip), strip.shape[2 + axis]
-    largest, count = float(whole.abs().max()), whole.shape[2 + axis]
+def _crops_equal_whole(
+    network: Network, axis: int, strip: torch.Tensor, reaches: Mapping[str, AxisReach]
+) -> bool:
+    """Whether crops give what the strip gives, at both of its ends, too.
+
+    Network layers are compared beside the logits: what hardly changes the logits may be all of
+    the gradient of a layer.
+    """
+    length, rule = strip.shape[2 + axis], network.rules[axis]
+    count = (length - rule.margin) // rule.output_stride
+    crops: list[tuple[slice, dict[str, torch.Tensor]]] = []
     # Not in the middle: there, interpolation with aligned corners is the same for all sizes.
     for at in (count // 4, 0, count - 1):
-        start, stop = reach.inputs(at, at + 1)
-        start, stop = max(0, start), min(length, stop)
-        size = network.rules[axis].at_least(stop - start)
-        if start + size > length:
-            start = max(0, (length - size) // reach.stride * reach.stride)
-            size = length - start
-        crop = _run(network, strip.narrow(2 + axis, start, size))
-        theirs = crop.narrow(2 + axis, at - reach.output_index(start), 1)
-        here = whole.narrow(2 + axis, at, 1)
-        if not same_logits(theirs, here, largest, network.precision):
-            return False
-    return True
+        window = _window(reaches[_LOGITS], rule, length, at)
+        crops.append((window, {}))
+
+        def keep(name: str, maps: torch.Tensor) -> None:
+            crops[-1][1][name] = maps.clone()
+
+        _show(network, strip.narrow(2 + axis, window.start, window.stop - window.start), keep)
+    differing: list[str] = []
+
+    def compare(name: str, whole: torch.Tensor) -> None:
+        # Rounding of a layer before a norm is small beside values that the norm takes away.
+        largest = float(whole.abs().max()) * (1 if name == _LOGITS else 10)
+        for window, maps in crops:
+            counts = whole.shape[2 + axis], maps[name].shape[2 + axis]
+            first, stop, shift = _in_both(reaches[name], window, length, counts)
+            if stop <= first:
+                continue
+            here = whole.narrow(2 + axis, first, stop - first)
+            theirs = maps[name].narrow(2 + axis, first - shift, stop - first)
+            if not same_logits(theirs, here, largest, network.precision):
+                differing.append(name)
+
+    _show(network, strip, compare)
+    return not differing
+
+
+def _window(reach: AxisReach, rule: AxisRule, length: int, at: int) -> slice:
+    """What one output sees, of a size that runs."""
+    start, stop = reach.inputs(at, at + 1)
+    start, stop = max(0, start), min(length, stop)
+    size = rule.at_least(stop - start)
+    if start + size > length:
+        start = max(0, (length - size) // reach.stride * reach.stride)
+        size = length - start
+    return slice(start, start + size)
+
+
+def _in_both(
+    reach: AxisReach, window: slice, length: int, counts: Sequence[int]
+) -> tuple[int, int, int]:
+    """Positions ``first:stop`` on the whole that a crop has to give, and where the crop begins.
+
+    Parameters
+    ----------
+    reach
+        Of the positions.
+    window
+        The crop's, on an input of a length.
+    length
+        Of the input.
+    counts
+        Number of positions on the whole and in the crop.
+    """
+    first, stop = reach.inside(window.start, window.stop)
+    shift = reach.output_index(window.start)
+    first = shift if window.start == 0 else max(first, shift)
+    stop = counts[0] if window.stop == length else stop
+    return first, min(stop, counts[0], shift + counts[1]), shift
+
+
+def _show(
+    network: Network, tensor: torch.Tensor, on_map: Callable[[str, torch.Tensor], None]
+) -> None:
+    """Run the network and show the maps of all network layers, and the logits."""
+    taps = Reading(network.module, network.layers, on_map)
+    with taps:
+        on_map(_LOGITS, _run(network, tensor, taps.calls(network.ndim, network.bypass)))
 
 
 def same_logits(crop: torch.Tensor, whole: torch.Tensor, largest: float, precision: str) -> bool:
-    """Whether a crop's logits are the whole image's, up to rounding.
+    """Whether a crop's logits, or other values, are the whole image's, up to rounding.
 
     Parameters
     ----------

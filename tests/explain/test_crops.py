@@ -100,7 +100,7 @@ def on_the_whole(ask: Callable[[], sgc.Explanation]) -> Whole:
         return below(weights, maps)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passes, "reach_of", lambda network: Reach(None, "test"))
+        patch.setattr(passes, "reach_of", lambda *_: Reach(None, "test"))
         patch.setattr(passes, "answers", spy)
         return Whole(ask(), summed)
 

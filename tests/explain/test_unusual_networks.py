@@ -135,6 +135,38 @@ def test_what_hardly_changes_the_logits_has_to_be_right_on_crops() -> None:
     assert reach_of(sgc.Network.from_module(Branch())).axes is None
 
 
+class Resized(nn.Module):
+    """A branch at half of the resolution, brought to the size of the image in some way."""
+
+    def __init__(self, bring: Callable[..., torch.Tensor]):
+        super().__init__()
+        self.bring = bring
+        self.first = nn.Conv2d(1, 2, 3, padding=1)
+        self.down = nn.MaxPool2d(2)
+        self.second = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return x + 1e-4 * self.bring(self.second(self.down(x)), x.shape[2:])
+
+
+def padded(x: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    x = functional.interpolate(x, scale_factor=2)
+    return functional.pad(x, [0, size[1] - x.shape[3], 0, size[0] - x.shape[2]])
+
+
+@pytest.mark.parametrize(("bring", "local"), [(functional.interpolate, False), (padded, True)])
+def test_sizes_that_are_not_whole_strides_are_tried(
+    bring: Callable[..., torch.Tensor], local: bool
+) -> None:
+    network = sgc.Network.from_module(Resized(bring))
+    assert network.step == (1, 1)
+    for shape in ((96, 112), (230, 352)):
+        assert reach_of(network, shape).axes is not None
+    for shape in ((96, 113), (231, 352), (231, 353)):
+        assert (reach_of(network, shape).axes is not None) == local
+
+
 def test_a_crop_that_gives_something_else_is_not_used() -> None:
     """Padding that a crop of the probe's sizes does not tell from others."""
 

@@ -166,7 +166,7 @@ class Passes:
         self, asked: Sequence[Asked], layers: Sequence[NetworkLayer]
     ) -> "tuple[list[_Job], str]":
         """Crops to run for every question, or none and why."""
-        reach = reach_of(self._network)
+        reach = reach_of(self._network, self._shape)
         if reach.axes is None:
             return [_Job(number, one, []) for number, one in enumerate(asked)], reach.why_not
         planner = CropPlanner(reach.axes, self._network.rules, self._shape, self._most)

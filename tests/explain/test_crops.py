@@ -15,8 +15,9 @@ import napari_seggradcam as sgc
 from architectures import Coarse, DenseEncoder, DoubleConvUNet, GridGate, Pyramid
 from napari_seggradcam.explain import passes
 from napari_seggradcam.explain.activations import Activations
+from napari_seggradcam.explain.axis_reach import AxisReach
 from napari_seggradcam.explain.crops import CropPlanner
-from napari_seggradcam.explain.reach import AxisReach, Reach
+from napari_seggradcam.explain.reach import Reach
 from napari_seggradcam.explain.scores import OutputRegion
 from napari_seggradcam.explain.seg_grad_cam import LayerWeights, answers
 from napari_seggradcam.networks.sizes import AxisRule

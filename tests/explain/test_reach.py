@@ -10,7 +10,8 @@ from torch import nn
 
 import napari_seggradcam as sgc
 from architectures import Coarse, DoubleConvUNet, SqueezeExcitation
-from napari_seggradcam.explain.reach import AxisReach, reach_of
+from napari_seggradcam.explain.axis_reach import AxisReach
+from napari_seggradcam.explain.reach import reach_of
 
 
 def reach(module: nn.Module, **options: object) -> list[tuple[int, int]]:

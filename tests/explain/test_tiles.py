@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_crops import network_of
 
+from napari_seggradcam.explain.axis_reach import AxisReach
 from napari_seggradcam.explain.capture import Reading
-from napari_seggradcam.explain.reach import AxisReach, layer_shapes, reach_of
+from napari_seggradcam.explain.reach import layer_shapes, reach_of
 from napari_seggradcam.explain.tiles import LOGITS, Tiling
 from napari_seggradcam.networks.running import as_found
 from napari_seggradcam.networks.sizes import AxisRule
@@ -100,17 +101,14 @@ def test_a_tile_has_all_that_its_positions_see(case: Case, most: int) -> None:
 def test_windows_are_as_small_as_asked_where_that_can_be(case: Case, most: int) -> None:
     """Where one block and its halo are too large, nothing can be done."""
     tiling = case.tiling(most)
-    halos, strides = [], []
-    for axis in range(len(case.shape)):
+    lengths, strides = [], []
+    for axis, (size, blocks) in enumerate(zip(case.shape, tiling.blocks, strict=True)):
         axes = [reaches[axis] for reaches in case.reaches.values()]
-        halos.append(max(0, *(a.before for a in axes)) + max(0, *(a.after for a in axes)))
-        strides.append(axes[0].stride)
-    lengths = [
-        min(size, blocks * stride + halo)
-        for size, blocks, stride, halo in zip(
-            case.shape, tiling.blocks, strides, halos, strict=True
-        )
-    ]
+        stride = axes[0].stride
+        ends = [reach.inputs(0, blocks * reach.outputs) for reach in axes]
+        low, high = min(0, *(low for low, _ in ends)), max(high for _, high in ends)
+        lengths.append(min(size, max(high, blocks * stride) - low))
+        strides.append(stride)
     assert math.prod(lengths) <= most or set(tiling.blocks) == {1}
     if math.prod(case.shape) <= most:
         assert len(tiling) == 1

@@ -193,7 +193,8 @@ class Activations:
         OutOfMemory
             If passes can't be divided further.
         """
-        reach, whole = reach_of(self._network).axes, math.prod(self.input.shape[2:])
+        shape = self.input.shape[2:]
+        reach, whole = reach_of(self._network, shape).axes, math.prod(shape)
         self.forget()
         if self._network.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -339,7 +340,7 @@ class Activations:
     ) -> torch.Tensor:
         """Run on one tile after another; returns all logits."""
         network, shape = self._network, tuple(self.input.shape[2:])
-        reach, shapes = reach_of(network), layer_shapes(network, layers, shape)
+        reach, shapes = reach_of(network, shape), layer_shapes(network, layers, shape)
         assert reach.axes is not None  # `make_do` has seen to it
         assert self.most is not None
         grid = network.output_grid(self._prepared)

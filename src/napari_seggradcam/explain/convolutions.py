@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from ..errors import SegGradCamError
 from ..networks.precision import name_of
+from .agreement import TOLERANCES
 from .patches import Box, Patch, Sizes
-from .reach import TOLERANCES
 
 Call = Callable[..., Any]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..networks.sizes import AxisRule
-from .reach import AxisReach
+from .axis_reach import AxisReach
 from .scores import OutputRegion
 
 # What a run costs besides its pixels, in pixels.

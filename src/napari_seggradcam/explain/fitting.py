@@ -39,7 +39,7 @@ def needed_memory(network: Network, shape: Sequence[int]) -> int:
     shape
         Spatial shape of the padded image.
     """
-    share = 1.0 if reach_of(network).axes is None else _FORWARD
+    share = 1.0 if reach_of(network, shape).axes is None else _FORWARD
     precision = 2 if network.precision == "float64" else 1
     return round(share * precision * bytes_per_pixel(network) * math.prod(shape))
 
@@ -62,7 +62,7 @@ def check_fits(network: Network, shape: Sequence[int]) -> None:
     needed, free = needed_memory(network, shape), free_memory(network.device)
     if needed <= free:
         return
-    if reach_of(network).axes is None:
+    if reach_of(network, shape).axes is None:
         advice = (
             "The network sees the whole image at once, so that it can't be computed in parts: "
             "choose a part of the image, or a device with more memory."

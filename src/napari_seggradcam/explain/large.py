@@ -26,12 +26,14 @@ from ..networks.running import as_found, digest_of, stop_if
 from ..networks.windows import WindowedImage
 from ..store.growing import GrowingExplanation, MapPlan
 from . import scores, seg_grad_cam
+from .agreement import TOLERANCES
+from .axis_reach import AxisReach
 from .crops import Blocks, CropPlanner
 from .explanation import Explanation, open_explanation
 from .passes import Cancel, Progress, bytes_per_pixel
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
-from .reach import TOLERANCES, AxisReach, layer_shapes, reach_of
+from .reach import layer_shapes, reach_of
 from .region_parts import RegionParts, pieces
 from .regions import Box, Prediction, Region, as_region, no_pixel
 from .seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights
@@ -164,7 +166,7 @@ class _Large:
         memory: int,
         cancel: Cancel | None,
     ):
-        reach = reach_of(network)
+        reach = reach_of(network, image.padded_shape)
         if reach.axes is None:
             raise NetworkError(
                 f"The image can't be computed in parts. {reach.why_not} Expected a network that "

@@ -26,10 +26,11 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import cancellable, channels_last, shortage_told
 from .activations import Activations, Part
+from .agreement import same_logits
 from .capture import Capture, OnGradient, Run
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
-from .reach import mark_not_local, reach_of, same_logits
+from .reach import mark_not_local, reach_of
 from .scores import OutputRegion, score
 from .seg_grad_cam import (
     LayerAnswer,

@@ -27,28 +27,16 @@ from ..networks.running import as_found
 from ..networks.sizes import AxisRule
 from .agreement import (
     LOGITS,
-    TOLERANCES,
     crops_equal_whole,
     ends_are_apart,
     positions_with_nan,
     run,
-    same_logits,
     show,
     strip_of,
     with_nan,
 )
 from .axis_reach import AxisReach
 from .capture import Reading
-
-__all__ = [
-    "TOLERANCES",
-    "AxisReach",
-    "Reach",
-    "layer_shapes",
-    "mark_not_local",
-    "reach_of",
-    "same_logits",
-]
 
 # Lengths of the strips that are tried, until one is longer than the reach to both sides.
 _LENGTHS = {2: (512, 2048), 3: (128, 512)}

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..networks.sizes import AxisRule
+from .axis_reach import AxisReach
 from .crops import window_around
-from .reach import AxisReach
 from .regions import Box
 
 Shape = tuple[int, ...]
@@ -170,9 +170,10 @@ class _Axis:
 
     def longest(self, blocks: int) -> int:
         """Pixels of the longest window of tiles with so many blocks."""
-        before = max(0, *(reach.before for reach in self.reaches.values()))
-        after = max(0, *(reach.after for reach in self.reaches.values()))
-        return min(self.size, blocks * self.stride + before + after)
+        ends = [reach.inputs(0, reach.outputs) for reach in self.reaches.values()]
+        low = min(0, *(low for low, _ in ends))
+        high = max(self.stride, *(high for _, high in ends))
+        return min(self.size, (blocks - 1) * self.stride + high - low)
 
     def part(self, first: int, stop: int) -> _Part:
         """The tile with some blocks."""

@@ -3,6 +3,9 @@
 Every message says what was given, what was expected and what to do.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+
 
 class SegGradCamError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -45,7 +48,28 @@ class NetworkFileError(SegGradCamError, OSError):
 
 
 class UntrustedNetwork(SegGradCamError, OSError):
-    """Opening the file would run Python code that nobody has agreed to."""
+    """Opening the file would run Python code that nobody has agreed to.
+
+    Attributes
+    ----------
+    path
+        The file.
+    sha256
+        Of the file.
+    what
+        What would run, in words.
+    source
+        Code to read, by its name.
+    """
+
+    def __init__(
+        self, message: str, *, path: Path, sha256: str, what: str, source: Mapping[str, str]
+    ):
+        super().__init__(message)
+        self.path = path
+        self.sha256 = sha256
+        self.what = what
+        self.source = source
 
 
 class ExplanationFileError(SegGradCamError, OSError):

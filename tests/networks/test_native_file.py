@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from napari_seggradcam.errors import NetworkFileError, OptionError
-from napari_seggradcam.networks.native import KEY
+from napari_seggradcam.networks.formats.native import KEY
 from napari_seggradcam.networks.network import Network
 from napari_seggradcam.networks.normalisation import MeanStd, Percentile
 from napari_seggradcam.networks.opening import open_network
@@ -225,7 +225,8 @@ def test_missing_and_additional_tensors(tmp_path: Path) -> None:
         open_network(path)
 
 
-def test_options_that_the_file_answers_itself(tmp_path: Path) -> None:
+def test_what_the_caller_says_wins(tmp_path: Path) -> None:
     path = network().save(tmp_path / "n.safetensors")
-    with pytest.raises(OptionError, match=r"says itself what classes, axes are; leave"):
-        open_network(path, classes=("a", "b", "c"), axes="CYX")
+    names = tuple(f"my {name}" for name in open_network(path).classes)
+    assert open_network(path, classes=names).classes == names
+    assert open_network(path, classes=names).file.format == "native"

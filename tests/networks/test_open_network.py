@@ -1,8 +1,8 @@
 """Opening files of others: state dicts with a factory, pickles, and what is no network."""
 
+import argparse
 import os
 import pickle
-import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -198,9 +198,11 @@ def test_files_that_are_no_network(content: bytes, trust: bool, tmp_path: Path) 
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    for path in (tmp_path / "no.safetensors", tmp_path, str(tmp_path / "no")):
+    for path in (tmp_path / "no.safetensors", str(tmp_path / "no")):
         with pytest.raises(NetworkFileError, match="There is no network file"):
             open_network(path)
+    with pytest.raises(NetworkFileError, match="is no network that can be opened"):
+        open_network(tmp_path)
     with pytest.raises(OSError):
         open_network(tmp_path / "no")
 
@@ -236,30 +238,64 @@ def test_a_pickle_does_not_run_without_trust(form: str, tmp_path: Path) -> None:
     assert marker.exists()
 
 
-@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: {"model": m, "epoch": 3}])
+WHOLE = [lambda m: m, lambda m: {"model": m, "epoch": 3}]
+
+
+class Own(nn.Sequential):
+    """Code of the user's, which a pickle of it would import."""
+
+
+@pytest.mark.parametrize("wrap", WHOLE)
 def test_a_whole_module_opens_with_trust(wrap: object, tmp_path: Path) -> None:
-    module = make()
+    module = Own(*make())
     torch.save(wrap(module), tmp_path / "whole.pt")
-    with pytest.raises(UntrustedNetwork):
+    with pytest.raises(UntrustedNetwork, match=r"It imports .*Own\.") as raised:
         open_network(tmp_path / "whole.pt")
     network = open_network(tmp_path / "whole.pt", trust=True, classes=("a", "b"))
     assert same_numbers(network.module.cpu(), module)
     assert network.classes == ("a", "b")
+    assert network.file.trust == "runs Python code"
+    assert raised.value.sha256 == network.sha256
+    assert open_network(tmp_path / "whole.pt", trust=network.sha256).sha256 == network.sha256
+    with pytest.raises(NetworkFileError, match="has been changed"):
+        open_network(tmp_path / "whole.pt", trust="0" * 64)
+
+
+@pytest.mark.parametrize("wrap", WHOLE)
+def test_modules_of_torch_itself_need_no_trust(wrap: object, tmp_path: Path) -> None:
+    module = make()
+    torch.save(wrap(module), tmp_path / "whole.pt")
+    network = open_network(tmp_path / "whole.pt")
+    assert same_numbers(network.module.cpu(), module)
+    assert network.file.trust == "scanned graph"
 
 
 def test_trusted_pickle_of_something_else(tmp_path: Path) -> None:
-    torch.save({"path": Path("x")}, tmp_path / "x.pt")
+    torch.save({"range": range(3)}, tmp_path / "x.pt")
     with pytest.raises(NetworkFileError, match="holds a dict without tensors"):
         open_network(tmp_path / "x.pt", trust=True)
 
 
-@pytest.mark.parametrize("trust", [False, True])
-def test_torchscript(trust: bool, tmp_path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(make()).save(tmp_path / "script.pt")
-    with pytest.raises(NetworkFileError, match=r"is a TorchScript file.*state dict"):
-        open_network(tmp_path / "script.pt", trust=trust)
+def test_what_training_scripts_save_beside_tensors(tmp_path: Path) -> None:
+    module = make()
+    beside = {
+        "options": argparse.Namespace(rate=0.1),
+        "folder": tmp_path,
+        "best": np.float64(0.5),
+        "epoch": np.int64(3),
+    }
+    torch.save({"state_dict": module.state_dict(), **beside}, tmp_path / "s.pt")
+    network = open_network(tmp_path / "s.pt", factory=make)
+    assert same_numbers(network.module.cpu(), module)
+    assert network.file.trust == "data only"
+
+
+def test_a_factory_in_a_file(saved: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(SOURCE)
+    network = open_network(saved[1], factory=f"{tmp_path / 'nets.py'}:make")
+    assert same_numbers(network.module.cpu(), saved[0])
+    with pytest.raises(OptionError, match="can't be imported"):
+        open_network(saved[1], factory=f"{tmp_path / 'no.py'}:make")
 
 
 def test_devices(saved: tuple[nn.Module, Path]) -> None:

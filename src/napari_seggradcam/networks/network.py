@@ -14,18 +14,17 @@ from torch import nn
 
 from ..errors import OptionError
 from . import layers as network_layers
+from .anatomy import Anatomy
 from .classes import class_index, class_names
 from .colours import check_colour, class_colours
+from .files import NetworkFile
 from .images import PreparedImage, channels_first, normalised, pad
 from .layers import NetworkLayer
 from .normalisation import Normalisation
 from .outputs import MapGrid, on_grid, output_grid, select_output
 from .precision import autocast_to, check_precision, copy_in, name_of
-from .probing import Prober
-from .roles import find_layers
 from .running import FunctionCalls, as_found, call_module, cancellable, device_of, dtype_of
 from .sizes import AxisRule
-from .tracing import Trace
 from .unet import UNet
 
 if TYPE_CHECKING:
@@ -56,6 +55,10 @@ class Network:
         Of that file.
     provenance : dict
         How it was made, as its file tells.
+    file : NetworkFile or None
+        What opening the file showed.
+    output : str or None
+        Which of several outputs is explained.
     lock : threading.RLock
         Held while the module runs, because hooks and flags belong to one run at a time.
     origin : Network or None
@@ -71,10 +74,12 @@ class Network:
         classes: Sequence[str] | None = None,
         colours: Sequence[str] | None = None,
         normalisation: Normalisation | None = None,
+        output: str | None = None,
         name: str | None = None,
         path: Path | None = None,
         sha256: str | None = None,
         provenance: dict[str, Any] | None = None,
+        file: NetworkFile | None = None,
     ):
         if axes not in ("CYX", "CZYX"):
             raise OptionError(f"Network axes are {axes!r}; expected 'CYX' (2D) or 'CZYX' (3D).")
@@ -88,7 +93,10 @@ class Network:
         self.path = path
         self.sha256 = sha256
         self.provenance = provenance or {}
+        self.file = file
+        self.output = output
         self.lock = threading.RLock()
+        self._anatomy = Anatomy(module, self.ndim, channels, output, self.lock)
         self._given_classes = None if classes is None else tuple(classes)
         self._given_colours = None if colours is None else tuple(map(check_colour, colours))
         self._given_precision: str | None = None
@@ -104,6 +112,7 @@ class Network:
         classes: Sequence[str] | None = None,
         colours: Sequence[str] | None = None,
         normalisation: Normalisation | None = None,
+        output: str | None = None,
         name: str | None = None,
     ) -> Self:
         """Network from any torch module that maps an image to logits.
@@ -124,6 +133,9 @@ class Network:
             ``"#rrggbb"`` for each class; None: a palette.
         normalisation
             What is done to raw values first, such as `Percentile`; None: nothing.
+        output
+            Which of several outputs is explained, as in `outputs`; None: ``"out"`` or
+            ``"logits"``, else the first of the largest.
         name
             Short name for people; None: the module's class.
 
@@ -139,6 +151,7 @@ class Network:
             classes=classes,
             colours=colours,
             normalisation=normalisation,
+            output=output,
             name=name,
         )
 
@@ -153,6 +166,8 @@ class Network:
     @property
     def architecture(self) -> str:
         """One line about the module."""
+        if self.file is not None and self.file.architecture is not None:
+            return self.file.architecture
         if isinstance(self.module, UNet):
             return self.module.describe()
         return f"{type(self.module).__name__} {self.ndim}D"
@@ -230,13 +245,10 @@ class Network:
             ) from error
         return self
 
-    @cached_property
+    @property
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have, found by trying (0.1 to some seconds)."""
-        if self.origin is not None:
-            return self.origin.rules
-        with self.lock:
-            return self._prober.rules()
+        return self._anatomy.rules
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -248,43 +260,32 @@ class Network:
         """Smallest input, per spatial axis; smaller images are padded to it."""
         return tuple(rule.minimum for rule in self.rules)
 
-    @cached_property
-    def _prober(self) -> Prober:
-        return Prober(self.module, self.ndim, self.channels)
-
-    @cached_property
-    def _traces(self) -> tuple[Trace, Trace]:
-        if self.origin is not None:
-            return self.origin._traces
-        small, large = self._prober.probe_sizes(self.rules)
-        with self.lock:
-            return self._prober.trace(small), self._prober.trace(large)
-
-    @cached_property
+    @property
     def layers(self) -> tuple[NetworkLayer, ...]:
         """All network layers in order of execution, found by tracing two forward passes."""
-        if self.origin is not None:
-            return self.origin.layers
-        return find_layers(*self._traces, self._prober.probe_sizes(self.rules))
+        return self._anatomy.layers
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that may be explained; `open_network` takes one of them."""
+        return self._anatomy.outputs
 
     @property
     def activation(self) -> str | None:
         """Softmax or sigmoid at the network's end; it is left out to get at the logits."""
-        trailing = self._traces[0].activation
-        return None if trailing is None else trailing[0]
+        return None if self._anatomy.activation is None else self._anatomy.activation[0]
 
     @property
     def bypass(self) -> int | None:
         """Which of the network's activation calls is left out, if any."""
-        trailing = self._traces[0].activation
-        return None if trailing is None else trailing[1]
+        return None if self._anatomy.activation is None else self._anatomy.activation[1]
 
     @property
     def rows(self) -> int:
         """Rows of logits; one for a network with one channel for two classes."""
         if isinstance(self.module, UNet):
             return int(self.module.config["out_channels"])
-        return self._traces[0].rows
+        return self._anatomy.rows
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -379,7 +380,7 @@ class Network:
         dtype = torch.float64 if self.precision == "float64" else self.dtype
         with calls, autocast_to(self._given_precision, self.device):
             output = call_module(self.module, tensor.to(self.device, dtype))
-        logits = select_output(output, self.ndim)
+        logits = select_output(output, self.ndim, self.output)
         return logits if self._given_precision is None else logits.to(dtype)
 
     def output_grid(self, image: "PreparedImage | WindowedImage") -> MapGrid:
@@ -393,7 +394,7 @@ class Network:
         return np.concatenate([-rows, rows]) if len(rows) == 1 else rows
 
     def save(self, path: str | Path, dtype: str = "float32") -> Path:
-        """Write the native file; see `napari_seggradcam.networks.native.save_network`."""
-        from .native import save_network
+        """Write the native file; see `napari_seggradcam.networks.formats.native.save_network`."""
+        from .formats.native import save_network
 
         return save_network(self, path, dtype)

@@ -1,5 +1,6 @@
 """Which tensor of a network's output is the logits, and where its pixels lie."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,24 +9,25 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from ..errors import NetworkError
+from ..errors import NetworkError, OptionError
 from .sizes import AxisRule
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
-_USUAL_KEYS = ("out", "logits")
+_USUAL_NAMES = ("out", "logits")
 
 
-def select_output(output: Any, ndim: int) -> torch.Tensor:
+def select_output(output: Any, ndim: int, wanted: str | None = None) -> torch.Tensor:
     """Logits among what a module returned.
 
     Parameters
     ----------
     output
-        A tensor, or dicts, tuples and lists of tensors, nested as deeply as they like. Keys
-        ``"out"`` and ``"logits"`` come first; then the first of the tensors with the largest
-        spatial size, which with deep supervision is the final one.
+        A tensor, or dicts, tuples and lists of tensors, nested as deeply as they like.
     ndim
         Number of spatial axes.
+    wanted
+        Name as in `maps_in`. None: keys ``"out"`` and ``"logits"`` come first; then the first of
+        the tensors with the largest spatial size, which with deep supervision is the final one.
 
     Returns
     -------
@@ -36,32 +38,48 @@ def select_output(output: Any, ndim: int) -> torch.Tensor:
     ------
     NetworkError
         If no tensor of floating point numbers has the spatial axes.
+    OptionError
+        If there is none of the wanted name.
     """
-    maps = [
-        t
-        for t in _ordered_tensors(output)
-        if t.ndim in (ndim + 1, ndim + 2) and t.is_floating_point()
-    ]
+    maps = maps_in(output, ndim)
     if not maps:
         raise NetworkError(
             f"The network returned {_describe(output)}; expected logits with the axes (batch, "
             f"class, {ndim} spatial axes), alone or in a dict, tuple or list."
         )
-    logits = max(maps, key=lambda t: t.shape[-ndim:].numel())  # max keeps the first of equals
+    if wanted is not None and wanted not in maps:
+        raise OptionError(
+            f"The network has no output {wanted!r}; expected one of {', '.join(map(repr, maps))}."
+        )
+    usual = next((name for name in _USUAL_NAMES if name in maps), None)
+    name = wanted or usual
+    # max keeps the first of equals
+    logits = maps[name] if name else max(maps.values(), key=lambda t: t.shape[-ndim:].numel())
     return logits if logits.ndim == ndim + 2 else logits.unsqueeze(1)
 
 
-def _ordered_tensors(output: Any) -> list[torch.Tensor]:
+def maps_in(output: Any, ndim: int) -> dict[str, torch.Tensor]:
+    """Tensors that may be logits among what a module returned, by name.
+
+    Names are those of Python: ``"out"`` for a key of the outermost dict, ``"[1]"`` for a place in
+    a tuple or list, ``"[0]['a']"`` for what lies deeper; ``""`` where a tensor was returned alone.
+    """
+    return {
+        name: tensor
+        for name, tensor in _named_tensors(output, "")
+        if tensor.ndim in (ndim + 1, ndim + 2) and tensor.is_floating_point()
+    }
+
+
+def _named_tensors(output: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(output, torch.Tensor):
-        return [output]
-    if hasattr(output, "items"):
-        for key in _USUAL_KEYS:
-            if isinstance(output.get(key), torch.Tensor):
-                return [output[key]]
-        output = [value for _, value in output.items()]
-    if isinstance(output, tuple | list):
-        return [tensor for item in output for tensor in _ordered_tensors(item)]
-    return []
+        yield name, output
+    elif hasattr(output, "items"):
+        for key, value in output.items():
+            yield from _named_tensors(value, f"{name}[{key!r}]" if name else str(key))
+    elif isinstance(output, tuple | list):
+        for number, value in enumerate(output):
+            yield from _named_tensors(value, f"{name}[{number}]")
 
 
 def _describe(output: Any) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import NetworkError
-from .outputs import select_output
+from .outputs import maps_in, select_output
 from .running import as_found, call_module, device_of, dtype_of
 from .sizes import AxisRule, find_rules
 from .tracing import Trace, trace_network
@@ -36,12 +36,15 @@ class Prober:
         Number of spatial axes.
     channels
         Channels of the image.
+    output
+        Which of several outputs is the logits; None: see `select_output`.
     """
 
-    def __init__(self, module: nn.Module, ndim: int, channels: int):
+    def __init__(self, module: nn.Module, ndim: int, channels: int, output: str | None = None):
         self._module = module
         self._ndim = ndim
         self._channels = channels
+        self._output = output
 
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have."""
@@ -57,11 +60,24 @@ class Prober:
     def trace(self, size: tuple[int, ...]) -> Trace:
         """Graph of tensors for an input of one size."""
         with as_found(self._module):
-            return self._try(size, lambda module, image: trace_network(module, image, self._ndim))
+            return self._try(
+                size,
+                lambda module, image: trace_network(module, image, self._ndim, self._output),
+            )
+
+    def outputs(self, size: tuple[int, ...]) -> tuple[str, ...]:
+        """Names of the outputs that may be logits, for an input of one size."""
+
+        def run(module: nn.Module, image: torch.Tensor) -> tuple[str, ...]:
+            return tuple(maps_in(call_module(module, image), self._ndim))
+
+        with as_found(self._module), torch.no_grad():
+            return self._try(size, run)
 
     def _output_shape(self, size: tuple[int, ...]) -> tuple[int, ...]:
         def run(module: nn.Module, image: torch.Tensor) -> tuple[int, ...]:
-            return tuple(select_output(call_module(module, image), self._ndim).shape[2:])
+            returned = call_module(module, image)
+            return tuple(select_output(returned, self._ndim, self._output).shape[2:])
 
         return self._try(size, run)
 

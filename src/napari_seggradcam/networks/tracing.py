@@ -228,7 +228,9 @@ class _Recorder(FunctionCalls):
         return trace
 
 
-def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:
+def trace_network(
+    module: nn.Module, image: torch.Tensor, ndim: int, output: str | None = None
+) -> Trace:
     """Record one forward pass.
 
     Parameters
@@ -239,6 +241,8 @@ def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:
         Input of shape (1, channels, *spatial).
     ndim
         Number of spatial axes.
+    output
+        Which of several outputs is the logits; None: see `select_output`.
 
     Raises
     ------
@@ -261,7 +265,7 @@ def trace_network(module: nn.Module, image: torch.Tensor, ndim: int) -> Trace:
             hooks.callback(leaf.register_forward_pre_hook(on_enter).remove)
             hooks.callback(leaf.register_forward_hook(on_call).remove)
         with recorder:
-            logits = select_output(call_module(module, image), ndim)
+            logits = select_output(call_module(module, image), ndim, output)
         return recorder.finish(logits)
 
 

@@ -35,7 +35,7 @@ def needs_factory(path: str) -> bool:
             header = json.loads(file.read(min(size, 2**24)))
     except (OSError, ValueError):
         return False
-    # The key of networks.native, which can not be imported here: it loads torch.
+    # The key of networks.formats.native, which can not be imported here: it loads torch.
     return "napari-seggradcam" not in header.get("__metadata__", {})
 
 

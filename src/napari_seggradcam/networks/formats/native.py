@@ -3,28 +3,29 @@
 Opening one reads numbers and JSON and builds a `UNet`; no code from the file ever runs.
 """
 
-import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..errors import NetworkFileError, OptionError
-from .normalisation import normalisation_from_dict, normalisation_to_dict
-from .unet import UNet
+from ...errors import NetworkFileError, OptionError
+from ..network import Network
+from ..normalisation import normalisation_from_dict, normalisation_to_dict
+from ..trust import Level, Needs
+from ..unet import UNet
+from .contents import Contents
+from .reading import Reading, Request
 
-if TYPE_CHECKING:
-    from .network import Network
-
+NAME = "native"
 KEY = "napari-seggradcam"
 VERSION = 1
 _DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
-def save_network(network: "Network", path: str | Path, dtype: str = "float32") -> Path:
+def save_network(network: Network, path: str | Path, dtype: str = "float32") -> Path:
     """Write a network with this package's `UNet` as a native file.
 
     Parameters
@@ -92,22 +93,31 @@ def _check_finite(tensors: dict[str, torch.Tensor], dtype: str) -> None:
         )
 
 
-def read_native(path: Path) -> "Network":
+def recognises(contents: Contents) -> bool:
+    """Whether it is safetensors with a description of this package."""
+    if not contents.is_safetensors:
+        return False
+    try:
+        return KEY in read_safetensors(contents.path, tensors=False)[1]
+    except NetworkFileError:
+        return False
+
+
+def needs(contents: Contents, request: Request) -> Needs:
+    """Numbers and JSON."""
+    return Needs(Level.DATA)
+
+
+def read(contents: Contents, request: Request) -> Reading:
     """Open a native file.
 
     Raises
     ------
     NetworkFileError
-        If the file is not one, or its parts do not fit together.
+        If its parts do not fit together.
     """
-    from .network import Network
-
+    path = contents.path
     tensors, metadata = read_safetensors(path)
-    if KEY not in metadata:
-        raise NetworkFileError(
-            f"{path} holds tensors and no description of a network. If it is a state dict, give "
-            'factory="package.module:function" that builds the module.'
-        )
     try:
         description: dict[str, Any] = json.loads(metadata[KEY])
         if description["version"] > VERSION:
@@ -115,42 +125,46 @@ def read_native(path: Path) -> "Network":
                 f"{path} was written by a newer napari-seggradcam (file version "
                 f"{description['version']}, this one reads {VERSION}); update the package."
             )
-        architecture = dict(description["architecture"])
-        if architecture.pop("kind") != "unet":
-            raise NetworkFileError(f"{path} holds an architecture that this version can't build.")
-        with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
-            module = UNet(**architecture)
-        module.load_state_dict(
-            {
-                name: tensor.float() if tensor.is_floating_point() else tensor
-                for name, tensor in tensors.items()
-            }
-        )
-        network = Network(
-            module,
-            axes=description["axes"],
-            channels=description["channels"],
-            classes=description["classes"],
-            colours=description["colours"],
-            normalisation=normalisation_from_dict(description["normalisation"]),
-            name=description["name"],
-            path=path,
-            sha256=file_sha256(path),
-            provenance=description["provenance"],
-        )
-        _ = network.colours  # looks whether classes and colours fit the module
-        takes = network.ndim, network.channels
-        if takes != (architecture["ndim"], architecture["in_channels"]):
-            raise ValueError("the module does not take images of such axes and channels")
-        return network
+        return _reading(description, tensors)
+    except NetworkFileError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise NetworkFileError(
             f"{path} is damaged or was not written by Network.save: {error}"
         ) from error
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
+def _reading(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Reading:
+    architecture = dict(description["architecture"])
+    if architecture.pop("kind") != "unet":
+        raise ValueError("it holds an architecture that this version can't build")
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
+        module = UNet(**architecture)
+    module.load_state_dict(
+        {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in tensors.items()
+        }
+    )
+    told = {name: description[name] for name in ("axes", "channels", "classes", "colours")}
+    network = Network(module, **told)
+    _ = network.colours  # looks whether classes and colours fit the module
+    takes = network.ndim, network.channels
+    if takes != (architecture["ndim"], architecture["in_channels"]):
+        raise ValueError("the module does not take images of such axes and channels")
+    return Reading(
+        module,
+        **told,
+        normalisation=normalisation_from_dict(description["normalisation"]),
+        name=description["name"],
+        provenance=description["provenance"],
+    )
+
+
+def read_safetensors(
+    path: Path, tensors: bool = True
+) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors, if wanted, and metadata of a safetensors file.
 
     Raises
     ------
@@ -159,12 +173,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
     """
     try:
         with safe_open(path, framework="pt") as file:
-            return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            names = file.keys() if tensors else ()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise NetworkFileError(f"{path} can't be read as safetensors: {error}") from error
-
-
-def file_sha256(path: Path) -> str:
-    """Digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

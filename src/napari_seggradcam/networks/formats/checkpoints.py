@@ -1,17 +1,89 @@
-"""State dicts: numbers without an architecture, and the modules that they belong to."""
+"""Checkpoints: state dicts, in the wrappers of training scripts and Lightning, and saved modules.
 
-import importlib
-from collections.abc import Callable, Mapping
+A state dict is numbers without an architecture. What builds the module that they belong to is a
+factory that the caller names, or is known from the names and shapes of the numbers.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..errors import NetworkFileError, OptionError
+from ...errors import NetworkFileError
+from ..trust import Level, Needs
+from . import pickles
+from .contents import Contents
+from .factories import build_module
+from .native import read_safetensors
+from .reading import Reading, Request
+
+NAME = "checkpoint"
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
 _NAMED = 4  # as many tensors as a message names
+
+
+def recognises(contents: Contents) -> bool:
+    """Whether it is safetensors, or begins as files of ``torch.save`` do."""
+    if contents.is_zip:
+        return any(name.rsplit("/", 1)[-1] == "data.pkl" for name in contents.names)
+    return contents.is_safetensors or contents.is_pickle
+
+
+def needs(contents: Contents, request: Request) -> Needs:
+    """Tensors need nothing, modules of torch a look, and everything else code."""
+    if contents.is_safetensors:
+        return Needs(Level.DATA)
+    try:
+        saved = pickles.load_values(contents)
+    except pickles.NeedsCode as error:
+        names = f" It imports {', '.join(error.names)}." if error.names else ""
+        return Needs(Level.CODE, f"the file is a pickle.{names}")
+    if _whole_module(saved) is None:
+        return Needs(Level.DATA)
+    return Needs(Level.SCANNED, "it is made of torch's own modules.")
+
+
+def read(contents: Contents, request: Request) -> Reading:
+    """Open a checkpoint.
+
+    Raises
+    ------
+    NetworkFileError
+        If it has no tensors, or they do not fit the factory's module.
+    OptionError
+        If the factory can't be used.
+    """
+    saved = _load(contents)
+    whole = _whole_module(saved)
+    if whole is not None and request.factory is None:
+        return Reading(whole.eval())
+    state = find_state_dict(saved if whole is None else whole.state_dict(), contents.path)
+    if request.factory is None:
+        raise NetworkFileError(
+            f"{contents.path} is a state dict, which has numbers and no architecture. Give "
+            'factory="package.module:function" that builds the module it belongs to.'
+        )
+    module = build_module(request.factory, request.kwargs)
+    return Reading(load_into(module, state, contents.path).eval())
+
+
+def _load(contents: Contents) -> Any:
+    if contents.is_safetensors:
+        return read_safetensors(contents.path)[0]
+    try:
+        return pickles.load_values(contents)
+    except pickles.NeedsCode:  # to which somebody has agreed
+        return pickles.load_trusted(contents)
+
+
+def _whole_module(saved: Any) -> nn.Module | None:
+    """A module that was saved whole, alone or in the wrapper of a training script."""
+    if isinstance(saved, dict):
+        saved = next((saved[k] for k in WRAPPERS if isinstance(saved.get(k), nn.Module)), None)
+    return saved if isinstance(saved, nn.Module) else None
 
 
 def find_state_dict(saved: Any, path: Path) -> dict[str, torch.Tensor]:
@@ -34,38 +106,6 @@ def find_state_dict(saved: Any, path: Path) -> dict[str, torch.Tensor]:
     raise NetworkFileError(
         f"{path} holds a {type(saved).__name__} without tensors by name; expected a state dict."
     )
-
-
-def build_module(factory: str | Callable[..., nn.Module], kwargs: Mapping[str, Any]) -> nn.Module:
-    """Module that a factory makes, given as a callable or as ``"package.module:function"``.
-
-    Raises
-    ------
-    OptionError
-        If the factory can't be found, does not take ``kwargs`` or makes no module.
-    """
-    function = factory
-    if isinstance(factory, str):
-        module_name, _, name = factory.partition(":")
-        if not (module_name and name):
-            raise OptionError(f'The factory is {factory!r}; expected "package.module:function".')
-        try:
-            function = getattr(importlib.import_module(module_name), name)
-        except (ImportError, AttributeError) as error:
-            raise OptionError(f"The factory {factory!r} can't be imported: {error}") from error
-    if not callable(function):
-        raise OptionError(f"The factory {factory!r} is a {type(function).__name__}, no function.")
-    try:
-        module = function(**kwargs)
-    except TypeError as error:
-        raise OptionError(
-            f"The factory {factory!r} does not take {dict(kwargs)}: {error}"
-        ) from error
-    if not isinstance(module, nn.Module):
-        raise OptionError(
-            f"The factory {factory!r} returned a {type(module).__name__}; expected a torch module."
-        )
-    return module
 
 
 def load_into(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> nn.Module:

@@ -1,0 +1,78 @@
+"""What a network is made of, found by running its module on blank images."""
+
+import threading
+from functools import cached_property
+
+from torch import nn
+
+from .layers import NetworkLayer
+from .probing import Prober
+from .roles import find_layers
+from .sizes import AxisRule
+from .tracing import Trace
+
+
+class Anatomy:
+    """Sizes, outputs and network layers of a module, found when they are first asked for.
+
+    Parameters
+    ----------
+    module
+        Any torch module.
+    ndim
+        Number of spatial axes.
+    channels
+        Channels of the image.
+    output
+        Which of several outputs is the logits; None: the first of the largest.
+    lock
+        Held while the module runs.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        ndim: int,
+        channels: int,
+        output: str | None,
+        lock: "threading.RLock",
+    ):
+        self._prober = Prober(module, ndim, channels, output)
+        self._lock = lock
+
+    @cached_property
+    def rules(self) -> tuple[AxisRule, ...]:
+        """Sizes that every spatial axis may have, found by trying (0.1 to some seconds)."""
+        with self._lock:
+            return self._prober.rules()
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that may be logits."""
+        with self._lock:
+            return self._prober.outputs(self._sizes[0])
+
+    @cached_property
+    def layers(self) -> tuple[NetworkLayer, ...]:
+        """All network layers in order of execution, found by tracing two forward passes."""
+        return find_layers(*self._traces, self._sizes)
+
+    @property
+    def activation(self) -> tuple[str, int] | None:
+        """Softmax or sigmoid at the network's end, and which of the activation calls it is."""
+        return self._traces[0].activation
+
+    @property
+    def rows(self) -> int:
+        """Rows of logits."""
+        return self._traces[0].rows
+
+    @property
+    def _sizes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return self._prober.probe_sizes(self.rules)
+
+    @cached_property
+    def _traces(self) -> tuple[Trace, Trace]:
+        small, large = self._sizes
+        with self._lock:
+            return self._prober.trace(small), self._prober.trace(large)

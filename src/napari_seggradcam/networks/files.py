@@ -1,0 +1,44 @@
+"""What opening a network file showed, for the card of the network."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether an opened network computes what its file says it should.
+
+    Attributes
+    ----------
+    what
+        What it was compared with, such as ``"the package's own test output"``.
+    difference
+        Largest absolute difference of the outputs.
+    """
+
+    what: str
+    difference: float
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """What opening a network file showed.
+
+    Attributes
+    ----------
+    format
+        Its format, for people.
+    trust
+        What opening it amounts to: ``"data only"``, ``"scanned graph"`` or ``"runs Python code"``.
+    architecture
+        One line for people; None: what the module says.
+    check
+        A comparison with what the file says comes out; None: it has nothing to compare with.
+    notices
+        What a person should know, in sentences.
+    """
+
+    format: str
+    trust: str
+    architecture: str | None = None
+    check: Check | None = None
+    notices: tuple[str, ...] = ()

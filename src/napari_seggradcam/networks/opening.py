@@ -89,9 +89,10 @@ def open_network(
         "normalisation": normalisation,
         "output": output,
     }
+    described = _described(reading, given)
     network = Network(
         reading.module,
-        **_described(reading, given),
+        **described,
         name=reading.name or contents.path.stem,
         path=contents.path,
         sha256=contents.sha256,
@@ -102,6 +103,7 @@ def open_network(
             reading.architecture,
             reading.check,
             tuple(reading.notices),
+            reading.values_known or described["normalisation"] is not None,
         ),
     )
     return network.to(best_device() if device == "auto" else device)

@@ -35,13 +35,11 @@ def bytes_in(text: str) -> int:
 
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 NetworkArgument = Annotated[
-    str, typer.Argument(metavar="NETWORK", help="A network file or folder, or nuclei or streets.")
+    str, typer.Argument(metavar="NETWORK", help="Network file or folder, or nuclei or streets.")
 ]
 NetworkOption = Annotated[
     str,
-    typer.Option(
-        "--network", metavar="FILE", help="A network file or folder, or nuclei or streets."
-    ),
+    typer.Option("--network", metavar="FILE", help="Network file or folder, or nuclei or streets."),
 ]
 Factory = Annotated[
     str | None,
@@ -68,7 +66,7 @@ Output = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Which of several weights of a folder or package."),
+    typer.Option(metavar="NAME", help="Which of the weights that a folder or package has."),
 ]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Open a file although that runs Python code from it.")

@@ -20,8 +20,6 @@ _BARE = (
 _UNTOLD = (
     "{title} does not tell how raw values were normalised in training. Your answer is kept with it."
 )
-    "{title} does not tell how raw values were normalised in training. Your answer is kept with it."
-)
 
 
 class OpeningDialog(QDialog):

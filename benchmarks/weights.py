@@ -32,8 +32,9 @@ import napari_seggradcam as sgc
 _MARGIN = 128
 # Bytes for a crop on top of what is kept; the crop of one region needs less.
 _FOR_CROPS = 4 * 2**30
-# The peak of the run that fills a kept image, in sizes of its nine feature maps, at most.
-_PEAK = 2.9
+# Memory for a kept image, in sizes of its nine feature maps; what is short of a pass over the whole
+# image runs by parts.
+_NEEDED = 1.7
 
 
 def bytes_of_maps(case: Case) -> int:
@@ -156,7 +157,7 @@ def main() -> None:
     measured = {}
     for size in given.sizes:
         case = smallest.with_size(size)
-        needed, free = _PEAK * bytes_of_maps(case), psutil.virtual_memory().available
+        needed, free = _NEEDED * bytes_of_maps(case), psutil.virtual_memory().available
         if needed > free:
             print(f"{size}² is left out: needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
             continue

@@ -17,6 +17,7 @@ from napari_seggradcam.explain import passes
 from napari_seggradcam.explain.activations import Activations
 from napari_seggradcam.explain.axis_reach import AxisReach
 from napari_seggradcam.explain.crops import CropPlanner
+from napari_seggradcam.explain.fitting import bytes_per_pixel
 from napari_seggradcam.explain.reach import Reach
 from napari_seggradcam.explain.scores import OutputRegion
 from napari_seggradcam.explain.seg_grad_cam import LayerWeights, answers
@@ -232,7 +233,7 @@ def test_crops_of_one_shape_are_one_batch(monkeypatch: pytest.MonkeyPatch) -> No
     explainer.explain_each(labels, 1, "levels", progress=lambda *step: seen.append(step[:2]))
     assert sizes == [1, 3]
     assert seen == [(step, 15) for step in range(1, 16)]
-    explainer.memory = 4000 * passes.bytes_per_pixel(network)  # for one crop of 48² and a bit
+    explainer.memory = 4000 * bytes_per_pixel(network)  # for one crop of 48² and a bit
     explainer.explain_each(labels, 1, "levels")
     assert sizes == [1, 3, 1, 1, 1]
 

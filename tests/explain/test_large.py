@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_crops import MODULES, assert_same, network_of, on_the_whole
 
 import napari_seggradcam as sgc
-from napari_seggradcam.explain.passes import bytes_per_pixel
+from napari_seggradcam.explain.fitting import bytes_per_pixel
 from napari_seggradcam.explain.reach import reach_of
 from napari_seggradcam.explain.seg_grad_cam import LayerWeights
 from napari_seggradcam.networks import windows

@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import psutil
 import torch
@@ -15,13 +14,14 @@ from ..networks.network import Network
 from ..networks.running import channels_last, memory_of, state_of, version_of
 from .capture import Run, read
 from .convolutions import KeepConvolutions
+from .fitting import pixels_at_once
 from .habits import convolution_name, habits_of, numbered, value_name
 from .patches import Box
-from .reach import layer_shapes, reach_of
+from .reach import reach_of
 from .replay import Replay
 from .steps import UnevenShift
 from .tape import Tape, record
-from .tiles import LOGITS, Tile, Tiling
+from .tiled_run import Gathered, OnMaps, run_tiles
 
 Cancel = Callable[[], bool]
 
@@ -34,25 +34,6 @@ def default_budget(device: torch.device) -> int:
     if device.type == "cuda":
         return int(_SHARE * torch.cuda.mem_get_info(device)[0])
     return int(_SHARE * psutil.virtual_memory().available)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Which part of a network layer's feature maps is there.
-
-    Attributes
-    ----------
-    box
-        The positions, per spatial axis.
-    shape
-        Spatial shape of the whole.
-    """
-
-    box: Box
-    shape: tuple[int, ...]
-
-
-OnMaps = Callable[[str, torch.Tensor, Part | None], None]
 
 
 class Activations:
@@ -75,7 +56,7 @@ class Activations:
     Attributes
     ----------
     most : int or None
-        Pixels that may run at once, after memory has run out; None: all.
+        Pixels that may run at once where memory is short; None: all.
     """
 
     def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool = False):
@@ -175,6 +156,17 @@ class Activations:
         self._has_run = False
         self._input = None  # of the device where the network was
 
+    def fit(self) -> None:
+        """Divide passes from the beginning if the image needs more memory than is free.
+
+        Raises
+        ------
+        ImageError
+            If it does not fit even so.
+        """
+        most = pixels_at_once(self._network, self._prepared.padded_shape, self._budget)
+        self.most = most if self.most is None or most is None else min(most, self.most)
+
     def make_do(self, told: str) -> int:
         """Let go of everything, and divide passes further, because memory ran out.
 
@@ -244,8 +236,9 @@ class Activations:
         missing = [layer for layer in layers if layer.name not in self._maps]
         wanted = {layer.name for layer in layers}
         if self.most is not None:
-            if self._logits is None:
-                self._logits, self._largest = self._in_tiles((), lambda *a: None, cancel), None
+            fitting = [it for it in missing if self._could_fit(it, wanted)]
+            if self._logits is None or fitting:
+                self._run_tiles(fitting, wanted, cancel)
             return
         # A pass with gradients has left its maps, and nothing that crops would compute.
         is_new = not (self._has_run or self.once or not layers)
@@ -326,6 +319,17 @@ class Activations:
                 ):
                     del self._maps[name]
 
+    def _run_tiles(
+        self, layers: Sequence[NetworkLayer], wanted: set[str], cancel: Cancel | None
+    ) -> None:
+        """Run tile by tile, and keep maps of layers as far as they fit."""
+        room = self.budget - sum(_bytes(m) for name, m in self._maps.items() if name in wanted)
+        gathered = Gathered()
+        fitting = _first_in(layers, room, math.prod(self.input.shape[2:]))
+        self._logits, self._largest = self._in_tiles(fitting, gathered.add, cancel), None
+        for name, maps in gathered.maps.items():
+            self._keep(name, maps, wanted)
+
     def _forward(
         self,
         layers: Sequence[NetworkLayer],
@@ -338,31 +342,9 @@ class Activations:
     def _in_tiles(
         self, layers: Sequence[NetworkLayer], on_maps: OnMaps, cancel: Cancel | None
     ) -> torch.Tensor:
-        """Run on one tile after another; returns all logits."""
-        network, shape = self._network, tuple(self.input.shape[2:])
-        reach, shapes = reach_of(network, shape), layer_shapes(network, layers, shape)
-        assert reach.axes is not None  # `make_do` has seen to it
         assert self.most is not None
-        grid = network.output_grid(self._prepared)
-        reaches = {layer.name: reach.layers[layer.name] for layer in layers}
-        tiling = Tiling(
-            {**reaches, LOGITS: reach.axes},
-            {**shapes, LOGITS: grid.shape},
-            network.rules,
-            shape,
-            self.most,
-        )
-        logits = self.input.new_empty((1, network.rows, *grid.shape))
-        for tile in tiling:
-
-            def on_tile(name: str, maps: torch.Tensor, tile: Tile = tile) -> None:
-                place = tile.places[name]
-                on_maps(name, maps[:, :, *place.tile], Part(place.whole, shapes[name]))
-
-            window, place = self.input[:, :, *tile.window], tile.places[LOGITS]
-            found = read(network, channels_last(window), layers, on_tile, cancel)
-            logits[:, :, *place.whole] = found[:, :, *place.tile]
-        return logits
+        grid = self._network.output_grid(self._prepared)
+        return run_tiles(self._network, self.input, grid, layers, self.most, on_maps, cancel)
 
     @property
     def input(self) -> torch.Tensor:
@@ -394,6 +376,17 @@ class Activations:
         positions = math.prod(size / stride for size, stride in sizes)
         others = sum(_bytes(maps) for name, maps in self._maps.items() if name in wanted)
         return others + 4 * layer.channels * positions <= self.budget
+
+
+def _first_in(layers: Sequence[NetworkLayer], room: int, pixels: int) -> list[NetworkLayer]:
+    """The first layers whose maps have room together, in bytes."""
+    found = []
+    for layer in layers:
+        room -= round(4 * layer.channels * pixels / math.prod(layer.stride))
+        if room < 0:
+            break
+        found.append(layer)
+    return found
 
 
 def _bytes(tensor: torch.Tensor) -> int:

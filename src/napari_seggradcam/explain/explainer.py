@@ -15,7 +15,6 @@ from ..networks.running import as_found, stop_if
 from . import scores, seg_grad_cam
 from .activations import Activations, default_budget
 from .explanation import Explanation, Heatmap
-from .fitting import check_fits
 from .passes import Asked, Cancel, Found, Passes, Progress
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
@@ -236,7 +235,7 @@ class Explainer:
         with self.network.lock, as_found(self.network.module), torch.enable_grad():
             self._activations.refresh()
             if not self._activations.has_logits:
-                check_fits(self.network, self._prepared.padded_shape)
+                self._activations.fit()
             regions = [
                 Footprint.of(question.region, self.image_shape, self._predicted)
                 for question in questions

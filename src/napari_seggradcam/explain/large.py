@@ -30,7 +30,8 @@ from .agreement import TOLERANCES
 from .axis_reach import AxisReach
 from .crops import Blocks, CropPlanner
 from .explanation import Explanation, open_explanation
-from .passes import Cancel, Progress, bytes_per_pixel
+from .fitting import bytes_per_pixel
+from .passes import Cancel, Progress
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
 from .reach import layer_shapes, reach_of

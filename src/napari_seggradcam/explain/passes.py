@@ -25,11 +25,12 @@ from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import cancellable, channels_last, shortage_told
-from .activations import Activations, Part
+from .activations import Activations
 from .agreement import same_logits
 from .capture import Capture, OnGradient, Run
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
+from .fitting import bytes_per_pixel
 from .reach import mark_not_local, reach_of
 from .scores import OutputRegion, score
 from .seg_grad_cam import (
@@ -40,6 +41,7 @@ from .seg_grad_cam import (
     signed_maps,
     sums,
 )
+from .tiled_run import Part
 
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
@@ -295,12 +297,6 @@ class Passes:
             logits = network.run(tensor, capture.calls(network.ndim, network.bypass, in_place_of))
         capture.check()
         return logits
-
-
-def bytes_per_pixel(network: Network) -> int:
-    """What autograd keeps of a pass, per input pixel: about all feature maps."""
-    values = sum(layer.channels / math.prod(layer.stride) for layer in network.layers)
-    return max(1, round(4 * values))
 
 
 @dataclass

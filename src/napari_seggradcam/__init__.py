@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Cancelled": "errors",
     "ExplanationFileError": "errors",
+    "FactoryNeeded": "errors",
     "ImageError": "errors",
     "LayerError": "errors",
     "MissingPackage": "errors",
@@ -46,6 +47,7 @@ __all__ = [
     "Explainer",
     "Explanation",
     "ExplanationFileError",
+    "FactoryNeeded",
     "Heatmap",
     "ImageError",
     "LayerError",
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
     from .errors import (
         Cancelled,
         ExplanationFileError,
+        FactoryNeeded,
         ImageError,
         LayerError,
         MissingPackage,

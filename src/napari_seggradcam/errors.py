@@ -47,6 +47,10 @@ class NetworkFileError(SegGradCamError, OSError):
     """A file is missing or is not a network that can be opened."""
 
 
+class FactoryNeeded(NetworkFileError):
+    """The file has numbers and no architecture; the caller has to name a factory."""
+
+
 class UntrustedNetwork(SegGradCamError, OSError):
     """Opening the file would run Python code that nobody has agreed to.
 

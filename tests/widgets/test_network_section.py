@@ -1,18 +1,22 @@
 """Opening networks: the list, the card, files that are no network, weights that need a factory."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QLabel
 
 from dock_fixtures import wait
+from napari_seggradcam.errors import UntrustedNetwork
 from napari_seggradcam.widgets import network_control, network_source
 from napari_seggradcam.widgets.network import NONE, OPEN
 from napari_seggradcam.widgets.network_source import NetworkSource
-from napari_seggradcam.widgets.opening_dialog import OpeningDialog, needs_factory
+from napari_seggradcam.widgets.opening_dialog import OpeningDialog
+from napari_seggradcam.widgets.trust_dialog import TrustDialog
 
 
 def opened(dock: Any, qtbot: Any) -> Any:
@@ -105,43 +109,152 @@ def test_a_state_dict_with_its_factory(dock: Any, qtbot: Any, tmp_path: Path) ->
     assert network_source.recent_networks()[0].options == options
 
 
+class Own(torch.nn.Sequential):
+    """Code of the user's, which a pickle of it would import."""
+
+
+@pytest.fixture
+def pickled(tmp_path: Path) -> NetworkSource:
+    path = tmp_path / "module.pt"
+    torch.save(Own(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.ReLU()), path)
+    return NetworkSource(str(path), "module.pt", {"normalisation": None})
+
+
+@pytest.fixture
+def dialogs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Dialogs of trust that were shown; they answer as `answers` says."""
+    shown: list[Any] = []
+
+    def answer(dialog: TrustDialog) -> bool:
+        shown.append(dialog)
+        dialog.remember.setChecked("remember" in dialog.property("answer"))
+        return "yes" in dialog.property("answer")
+
+    monkeypatch.setattr(TrustDialog, "exec", answer)
+    return shown
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    make = TrustDialog.__init__
+
+    def init(dialog: TrustDialog, *args: Any) -> None:
+        make(dialog, *args)
+        dialog.setProperty("answer", answer)
+
+    monkeypatch.setattr(TrustDialog, "__init__", init)
+
+
 @pytest.mark.parametrize("agreed", [True, False])
 def test_code_runs_only_when_a_person_agrees(
-    dock: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agreed: bool
+    dock: Any,
+    qtbot: Any,
+    pickled: NetworkSource,
+    dialogs: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    agreed: bool,
 ) -> None:
-    path = tmp_path / "module.pt"
-    torch.save(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.ReLU()), path)
-    asked = []
-
-    def question(*args: Any) -> Any:
-        asked.append(args)
-        return QMessageBox.StandardButton.Yes if agreed else QMessageBox.StandardButton.No
-
-    monkeypatch.setattr(network_control.QMessageBox, "question", question)
-    dock.network_control.open(NetworkSource(str(path), "module.pt"))
-    wait(qtbot, lambda: asked and not dock.network_control.opening)
+    answering(monkeypatch, "yes" if agreed else "no")
+    dock.network_control.open(pickled)
+    wait(qtbot, lambda: dialogs and not dock.network_control.opening)
     assert (opened(dock, qtbot) is not None) is agreed
     # The module is all head: there are no levels to choose.
     assert dock.layers.names == (("head conv", "head relu") if agreed else ())
-    assert "trust" not in json.dumps(
-        [source.options for source in network_source.recent_networks()]
+    assert "runs Python code" in dock.network._values["Format"].text() or not agreed
+    stored = json.dumps([asdict(source) for source in network_source.recent_networks()])
+    assert all(not source.trust for source in network_source.recent_networks()), stored
+    assert dialogs[0].windowTitle() == "Run code from module.pt?"
+
+
+@pytest.mark.parametrize("answer", ["yes", "yes, remember"])
+def test_a_file_is_remembered_if_a_person_wants_that(
+    dock: Any,
+    qtbot: Any,
+    pickled: NetworkSource,
+    dialogs: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+) -> None:
+    answering(monkeypatch, answer)
+    for _ in range(2):
+        dock.network_control.open(pickled)
+        wait(qtbot, lambda: opened(dock, qtbot) is not None)
+    assert len(dialogs) == (1 if "remember" in answer else 2)
+    with Path(pickled.path).open("ab") as file:
+        file.write(b"changed")
+    shown = len(dialogs)
+    dock.network_control.open(pickled)
+    wait(qtbot, lambda: len(dialogs) > shown or dock.network.problem.text())
+
+
+def test_the_dialog_of_trust_shows_what_would_run(qtbot: Any) -> None:
+    error = UntrustedNetwork(
+        "no",
+        path=Path("/a/net.zip"),
+        sha256="ab" * 32,
+        what="unet.py.",
+        source={"unet.py": "x = 1"},
     )
-    assert all(not source.trust for source in network_source.recent_networks())
+    dialog = TrustDialog(error)
+    qtbot.addWidget(dialog)
+    assert dialog.sources.tabText(0) == "unet.py"
+    assert dialog.sources.widget(0).toPlainText() == "x = 1"
+    text = " ".join(label.text() for label in dialog.findChildren(QLabel))
+    assert "/a/net.zip" in text
+    assert "abababab" in text
 
 
-def test_a_native_file_needs_no_factory(network_files: Path, tmp_path: Path) -> None:
-    from safetensors.torch import save_file
+def test_numbers_without_architecture_are_asked_about(
+    dock: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weights.pt"
+    from napari_seggradcam.networks.unet import UNet
 
-    assert not needs_factory(str(network_files / "nuclei.safetensors"))
-    bare = tmp_path / "bare.safetensors"
-    save_file({"weight": torch.zeros(2)}, bare)
-    assert needs_factory(str(bare))
-    assert needs_factory(str(tmp_path / "weights.pth"))
+    torch.save({"only": torch.zeros(1), **UNet(depth=1, base_width=2).state_dict()}, path)
+    shown = []
+
+    def answer(dialog: OpeningDialog) -> bool:
+        shown.append(dialog.windowTitle())
+        dialog.factory.value = "napari_seggradcam.networks.unet:UNet"
+        dialog.kwargs.value = '{"depth": 1, "base_width": 2}'
+        return len(shown) == 1
+
+    monkeypatch.setattr(OpeningDialog, "exec", answer)
+    dock.network_control.open_file(str(path))
+    wait(qtbot, lambda: shown and not dock.network_control.opening)
+    assert shown == ["Open weights.pt"]
+    assert "does not fit" in dock.network.problem.text()
+    assert "only" in dock.network.problem.text()
+
+
+def test_values_that_a_file_does_not_tell_are_asked_about_once(
+    dock: Any, viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "module.pt"
+    torch.save(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1)), path)
+    viewer.add_image(np.arange(64.0).reshape(8, 8), name="ramp")
+    shown = []
+
+    def answer(dialog: OpeningDialog) -> bool:
+        dialog.values.value = "bytes"
+        shown.append(dialog.preview.text())
+        return True
+
+    monkeypatch.setattr(OpeningDialog, "exec", answer)
+    dock.network_control.open_file(str(path))
+    wait(qtbot, lambda: shown and not dock.network_control.opening)
+    assert shown == ["In ramp, 0 … 63 becomes 0 … 0.247."]
+    assert opened(dock, qtbot).network.normalisation.std == (255.0,)
+    (recent,) = network_source.recent_networks()
+    dock.network_control.open(recent)
+    wait(qtbot, lambda: opened(dock, qtbot) is not None)
+    assert len(shown) == 1
 
 
 def test_the_dialog_gives_options_and_refuses_what_is_no_json(qtbot: Any) -> None:
     dialog = OpeningDialog("weights.pt")
     qtbot.addWidget(dialog)
+    dialog._on_accepted()
+    assert "Name the function" in dialog.problem.text()
     dialog.factory.value = "package.module:build"
     dialog.classes.value = "a, b ,c"
     dialog.kwargs.value = "{depth: 3}"
@@ -154,6 +267,7 @@ def test_the_dialog_gives_options_and_refuses_what_is_no_json(qtbot: Any) -> Non
         "classes": ["a", "b", "c"],
         "axes": "CYX",
         "channels": 1,
+        "normalisation": None,
     }
 
 

@@ -22,8 +22,10 @@ from .options import (
     NetworkAxes,
     NetworkChoice,
     NetworkOption,
+    Output,
     Precision,
     Trust,
+    Weights,
     bytes_in,
 )
 
@@ -125,6 +127,8 @@ def explain(
     channels: Channels = None,
     classes: Classes = None,
     trust: Trust = False,
+    output: Output = None,
+    weights: Weights = None,
     device: Device = "auto",
     precision: Precision = "float32",
     large: Large = False,
@@ -136,7 +140,17 @@ def explain(
     """Explain why a network segments a region as it does: a heatmap per network layer."""
     asked = RegionChoice(region, label, labels, pixel, everywhere, predicted)
     choice = NetworkChoice(
-        network, factory, kwargs, network_axes, channels, classes, trust, device, precision
+        network,
+        factory,
+        kwargs,
+        network_axes,
+        channels,
+        classes,
+        trust,
+        device,
+        precision,
+        output,
+        weights,
     )
     if large and out is None:
         raise typer.BadParameter("--large needs --out NAME.sgc.zarr, into which it computes.")

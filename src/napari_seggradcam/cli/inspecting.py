@@ -14,7 +14,9 @@ from .options import (
     NetworkArgument,
     NetworkAxes,
     NetworkChoice,
+    Output,
     Trust,
+    Weights,
 )
 
 if TYPE_CHECKING:
@@ -33,10 +35,23 @@ def layers(
     classes: Classes = None,
     trust: Trust = False,
     device: Device = "auto",
+    output: Output = None,
+    weights: Weights = None,
     as_json: Json = False,
 ) -> None:
     """List a network's layers, stage by stage: the names that `explain --layers` takes."""
-    choice = NetworkChoice(network, factory, kwargs, axes, channels, classes, trust, device)
+    choice = NetworkChoice(
+        network,
+        factory,
+        kwargs,
+        axes,
+        channels,
+        classes,
+        trust,
+        device,
+        output=output,
+        weights=weights,
+    )
     opened = choice.open()
     if as_json:
         write_json([{**asdict(layer), "stage": layer.stage} for layer in opened.layers])
@@ -53,16 +68,31 @@ def open_(
     classes: Classes = None,
     trust: Trust = False,
     device: Device = "auto",
+    output: Output = None,
+    weights: Weights = None,
     as_json: Json = False,
 ) -> None:
     """Check that a network file opens, and show what is in it."""
-    choice = NetworkChoice(network, factory, kwargs, axes, channels, classes, trust, device)
+    choice = NetworkChoice(
+        network,
+        factory,
+        kwargs,
+        axes,
+        channels,
+        classes,
+        trust,
+        device,
+        output=output,
+        weights=weights,
+    )
     opened = choice.open()
     card = _card(opened)
     if as_json:
         write_json(card)
     else:
-        rows = [(name, _words(value)) for name, value in card.items() if value not in (None, {})]
+        rows = [
+            (name, _words(value)) for name, value in card.items() if value not in (None, {}, [])
+        ]
         write_rich(table(("network", opened.name), rows))
 
 
@@ -87,9 +117,15 @@ def _line(layer: "NetworkLayer") -> str:
 
 def _card(network: "Network") -> dict[str, Any]:
     """Everything that tells one network from another; JSON types only."""
-    normalisation = network.normalisation
+    from ..explain.reach import reach_of
+    from ..networks.layers import stages_in_words
+
+    normalisation, file = network.normalisation, network.file
+    check = None if file is None else file.check
     return {
         "name": network.name,
+        "format": None if file is None else file.format,
+        "trust": None if file is None else file.trust,
         "architecture": network.architecture,
         "parameters": network.parameters,
         "axes": network.axes,
@@ -99,7 +135,13 @@ def _card(network: "Network") -> dict[str, Any]:
         "normalisation": None if normalisation is None else normalisation.describe(),
         "step": list(network.step),
         "minimum_size": list(network.minimum_size),
-        "network_layers": len(network.layers),
+        "outputs": list(network.outputs) if len(network.outputs) > 1 else None,
+        "activation": network.activation,
+        "network_layers": stages_in_words(network.layers),
+        "skips": [layer.name for layer in network.layers if layer.role == "skip"],
+        "reach": reach_of(network).in_words(),
+        "check": None if check is None else check.in_words(),
+        "notices": [] if file is None else list(file.notices),
         "device": str(network.device),
         "file": None if network.path is None else str(network.path),
         "sha256": network.sha256,

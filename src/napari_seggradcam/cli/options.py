@@ -35,10 +35,11 @@ def bytes_in(text: str) -> int:
 
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 NetworkArgument = Annotated[
-    str, typer.Argument(metavar="NETWORK", help="A network file, or nuclei or streets.")
+    str, typer.Argument(metavar="NETWORK", help="Network file or folder, or nuclei or streets.")
 ]
 NetworkOption = Annotated[
-    str, typer.Option("--network", metavar="FILE", help="A network file, or nuclei or streets.")
+    str,
+    typer.Option("--network", metavar="FILE", help="Network file or folder, or nuclei or streets."),
 ]
 Factory = Annotated[
     str | None,
@@ -56,6 +57,16 @@ NetworkAxes = Annotated[
 Channels = Annotated[int | None, typer.Option(help="Channels of the image the network takes.")]
 Classes = Annotated[
     str | None, typer.Option(metavar="NAMES", help="Class names, separated by commas.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--network-output", metavar="NAME", help="Which of several outputs of the network."
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Which of the weights that a folder or package has."),
 ]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Open a file although that runs Python code from it.")
@@ -88,6 +99,8 @@ class NetworkChoice:
         Names, separated by commas.
     precision
         As for `networks.network.Network.at_precision`; None: the one that it has.
+    output, weights
+        As for `networks.opening.open_network`.
     """
 
     name: str
@@ -99,6 +112,8 @@ class NetworkChoice:
     trust: bool
     device: str
     precision: str | None = None
+    output: str | None = None
+    weights: str | None = None
 
     def open(self) -> "Network":
         """Open it.
@@ -123,6 +138,8 @@ class NetworkChoice:
             classes=None if self.classes is None else names_in(self.classes),
             trust=self.trust,
             device=self.device,
+            output=self.output,
+            weights=self.weights,
         )
         return network if self.precision is None else network.at_precision(self.precision)
 

@@ -17,8 +17,10 @@ from .options import (
     NetworkAxes,
     NetworkChoice,
     NetworkOption,
+    Output,
     Precision,
     Trust,
+    Weights,
 )
 
 
@@ -38,6 +40,8 @@ def predict(
     channels: Channels = None,
     classes: Classes = None,
     trust: Trust = False,
+    output: Output = None,
+    weights: Weights = None,
     device: Device = "auto",
     precision: Precision = "float32",
 ) -> None:
@@ -48,7 +52,17 @@ def predict(
 
     read = read_image(image, axes)
     choice = NetworkChoice(
-        network, factory, kwargs, network_axes, channels, classes, trust, device, precision
+        network,
+        factory,
+        kwargs,
+        network_axes,
+        channels,
+        classes,
+        trust,
+        device,
+        precision,
+        output,
+        weights,
     )
     opened = choice.open()
     note("Predicting …")

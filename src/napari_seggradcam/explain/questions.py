@@ -114,6 +114,7 @@ def record_of(
             "classes": list(network.classes),
             "normalisation": normalisation_to_dict(network.normalisation),
             "left_out_activation": network.activation,
+            "output": network.output,
         },
         "image": {
             "shape": list(image.shape),

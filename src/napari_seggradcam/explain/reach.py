@@ -64,6 +64,13 @@ class Reach:
     why_not: str = ""
     layers: Mapping[str, tuple[AxisReach, ...]] = field(default_factory=dict)
 
+    def in_words(self) -> str:
+        """How far a pixel of the logits sees to either side, for people."""
+        if self.axes is None:
+            return "the whole image"
+        sides = [str(max(axis.before, axis.after)) for axis in self.axes]
+        return f"{' × '.join(sides if len(set(sides)) > 1 else sides[:1])} pixels to every side"
+
 
 _known: WeakKeyDictionary[Network, Reach] = WeakKeyDictionary()
 # Of networks from files: opened again, they are not measured again.
@@ -138,7 +145,14 @@ def _measure_once(network: Network) -> Reach:
     """Measure, unless a network of the same file and with the same layers has been measured."""
     if network.sha256 is None:
         return _measure(network)
-    key = (network.sha256, network.axes, network.channels, network.rules, network.layers)
+    key = (
+        network.sha256,
+        network.axes,
+        network.channels,
+        network.output,
+        network.rules,
+        network.layers,
+    )
     if key not in _known_files:
         _known_files[key] = _measure(network)
     return _known_files[key]

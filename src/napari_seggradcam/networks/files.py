@@ -18,6 +18,10 @@ class Check:
     what: str
     difference: float
 
+    def in_words(self) -> str:
+        """One line for people."""
+        return f"{self.what}, difference {self.difference:.1g} at most"
+
 
 @dataclass(frozen=True)
 class NetworkFile:
@@ -35,6 +39,8 @@ class NetworkFile:
         A comparison with what the file says comes out; None: it has nothing to compare with.
     notices
         What a person should know, in sentences.
+    values_known
+        Whether the file or the caller said how raw values are normalised.
     """
 
     format: str
@@ -42,3 +48,4 @@ class NetworkFile:
     architecture: str | None = None
     check: Check | None = None
     notices: tuple[str, ...] = ()
+    values_known: bool = True

@@ -61,6 +61,19 @@ def stage_name(role: str, level: int) -> str:
     return role if role in ("bottleneck", "head") else f"{role} {level}"
 
 
+def stages_in_words(layers: Sequence[NetworkLayer]) -> str:
+    """One line about the roles of network layers, such as ``"47: encoder 0 to 3, …"``."""
+    levels: dict[str, list[int]] = {}
+    for layer in layers:
+        levels.setdefault(layer.role, []).append(layer.level)
+    parts = []
+    for role, found in levels.items():
+        low, high = min(found), max(found)
+        alone = role in ("bottleneck", "head")
+        parts.append(role if alone else f"{role} {low}" if low == high else f"{role} {low}–{high}")
+    return f"{len(layers)}: {', '.join(parts)}"
+
+
 def select_layers(
     layers: Sequence[NetworkLayer], wanted: str | Iterable[str]
 ) -> tuple[NetworkLayer, ...]:

@@ -16,8 +16,8 @@ from .network import Network
 from .normalisation import Normalisation
 from .trust import gate
 
-# In the order in which they are asked whether a file is theirs.
-_FORMATS: tuple[Format, ...] = (native, checkpoints)
+# In the order in which they are asked whether a file is their own.
+FORMATS: tuple[Format, ...] = (native, checkpoints)
 
 
 def open_network(
@@ -89,9 +89,10 @@ def open_network(
         "normalisation": normalisation,
         "output": output,
     }
+    described = _described(reading, given)
     network = Network(
         reading.module,
-        **_described(reading, given),
+        **described,
         name=reading.name or contents.path.stem,
         path=contents.path,
         sha256=contents.sha256,
@@ -102,6 +103,7 @@ def open_network(
             reading.architecture,
             reading.check,
             tuple(reading.notices),
+            reading.values_known or described["normalisation"] is not None,
         ),
     )
     return network.to(best_device() if device == "auto" else device)
@@ -109,13 +111,13 @@ def open_network(
 
 def _format_of(contents: Contents, request: Request) -> Format:
     """The format of a file; with a factory, one of numbers."""
-    formats = (checkpoints,) if request.factory is not None else _FORMATS
+    formats = (checkpoints,) if request.factory is not None else FORMATS
     for format_ in formats:
         if format_.recognises(contents):
             return format_
     raise NetworkFileError(
         f"{contents.path} is no network that can be opened. Expected one of the formats in the "
-        "documentation: " + ", ".join(format_.NAME for format_ in _FORMATS) + "."
+        "documentation: " + ", ".join(format_.NAME for format_ in FORMATS) + "."
     )
 
 

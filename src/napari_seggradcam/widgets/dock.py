@@ -98,6 +98,7 @@ class SegGradCamWidget(QWidget):
         self._explainers = ImageExplainer(memory_of(self.run.memory.value))
         self.image_control = ImageControl(viewer, self.image, self.network, self)
         self.network_control = NetworkControl(self.network, self)
+        self.network_control.preview = self.image_control.preview
         self.region_control = RegionControl(viewer, self.region, self.image_control, self)
         self.run_control = RunControl(
             viewer,

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..errors import SegGradCamError
 from ..viewer.inputs import InputPlan, channel_axis_choices, plan_input
+from . import value_choices
 from .connections import Connections
 from .image import ImageSection
 from .network import NetworkSection
@@ -91,6 +92,14 @@ class ImageControl(QObject):
         """Say what the network takes; None and None without a network."""
         self._takes = None if ndim is None or channels is None else (ndim, channels)
         self.update()
+
+    def preview(self, kind: str) -> str:
+        """Say what a kind of normalisation makes of the image; empty without one."""
+        layer = self.layer
+        if layer is None:
+            return ""
+        data = layer.data[-1] if layer.multiscale else layer.data
+        return value_choices.preview(layer.name, data, kind)
 
     def settle(self) -> None:
         """Plan now what a change of the last moments waits for."""

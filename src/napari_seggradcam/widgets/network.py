@@ -24,7 +24,9 @@ from .network_source import NetworkSource
 from .section import Section
 
 OPEN = "open"
+OPEN_FOLDER = "open folder"
 NONE = "none"
+_TOP_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,13 @@ class Card:
     ndim: int
     step: str
     normalisation: str
+    layers: str
+    reach: str
+    format: str
+    check: str
+    notices: tuple[str, ...]
     path: str
+    sha256: str
 
 
 class NetworkSection(Section):
@@ -49,8 +57,8 @@ class NetworkSection(Section):
     -------
     network_chosen(object)
         A :class:`~.network_source.NetworkSource` is to be opened, or None.
-    open_requested()
-        A person wants to choose a file.
+    open_requested(), open_folder_requested()
+        A person wants to choose a file or a folder.
     device_changed(str)
         The network is to compute somewhere else.
     unload_requested(), predict_requested()
@@ -61,6 +69,7 @@ class NetworkSection(Section):
 
     network_chosen = Signal(object)
     open_requested = Signal()
+    open_folder_requested = Signal()
     unload_requested = Signal()
     device_changed = Signal(str)
     predict_requested = Signal()
@@ -85,8 +94,8 @@ class NetworkSection(Section):
         self.source = combo(
             "Network",
             lambda _widget: self._sources,
-            "The segmentation network to explain. Open… takes *.safetensors, or a"
-            " PyTorch state dict *.pt, *.pth",
+            "The segmentation network to explain. Open… takes a file of any format in the"
+            " documentation: PyTorch, TorchScript, BioImage.IO, ONNX and others",
         )
         self.source.changed.connect(self._on_source)
         self.device = combo(
@@ -120,15 +129,28 @@ class NetworkSection(Section):
         grid.setVerticalSpacing(3)
         grid.setColumnMinimumWidth(0, 52)
         self._values: dict[str, QLabel] = {}
-        for name in ("Size", "Input", "Values", "Classes", "File"):
+        self._labels: dict[str, QLabel] = {}
+        for name in (
+            "Size",
+            "Input",
+            "Values",
+            "Classes",
+            "Layers",
+            "Reach",
+            "Format",
+            "Check",
+            "File",
+        ):
             self._values[name] = _card_label()
-            label = grid.add(name, self._values[name])
-            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            self._labels[name] = grid.add(name, self._values[name])
+            self._labels[name].setAlignment(_TOP_LEFT)
         column = QVBoxLayout(self.card)
         column.setContentsMargins(8, 6, 8, 6)
         column.setSpacing(5)
         column.addWidget(self.architecture)
         column.addLayout(grid)
+        self.notices = Message(level="hint")
+        column.addWidget(self.notices)
         self.rows.addWidget(self.card)
 
     def _build_answers(self) -> None:
@@ -151,7 +173,7 @@ class NetworkSection(Section):
         self._chosen = chosen
         self._sources = [("Choose a network…", NONE)]
         self._sources += [(source.title, source) for source in sources]
-        self._sources.append(("Open…", OPEN))
+        self._sources += [("Open…", OPEN), ("Open a folder…", OPEN_FOLDER)]
         refill(self.source, chosen or NONE)
 
     def offer_devices(self, devices: Sequence[str], best: str) -> None:
@@ -169,10 +191,11 @@ class NetworkSection(Section):
         refill(self.device, chosen if chosen in devices else "auto")
 
     def _on_source(self, source: NetworkSource | str) -> None:
-        if source == OPEN:
+        asking = {OPEN: self.open_requested, OPEN_FOLDER: self.open_folder_requested}
+        if isinstance(source, str) and source in asking:
             # Nothing is open yet: the person may still cancel the dialog.
             refill(self.source, self._chosen or NONE)
-            self.open_requested.emit()
+            asking[source].emit()
         else:
             self.network_chosen.emit(None if source == NONE else source)
 
@@ -199,8 +222,18 @@ class NetworkSection(Section):
         self._values["Input"].setText(f"{channels}, {card.ndim}D, {card.step}")
         self._values["Classes"].setText(_class_list(card.classes, card.colours))
         self._values["Values"].setText(card.normalisation)
-        self._values["File"].setText(Path(card.path).name)
-        self._values["File"].setToolTip(card.path)
+        for name, text in (
+            ("Layers", card.layers),
+            ("Reach", card.reach),
+            ("Format", card.format),
+            ("Check", card.check),
+            ("File", Path(card.path).name),
+        ):
+            self._values[name].setText(text)
+            for widget in (self._values[name], self._labels[name]):
+                widget.setVisible(bool(text))
+        self._values["File"].setToolTip(f"{card.path}\nSHA-256 {card.sha256}")
+        self.notices.say("\n".join(card.notices), "hint")
         self.logits_menu.clear()
         for index, name in enumerate(card.classes):
             action = self.logits_menu.addAction(name)
@@ -217,7 +250,7 @@ class NetworkSection(Section):
 
 def _card_label() -> WrappedLabel:
     label = WrappedLabel()
-    label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    label.setAlignment(_TOP_LEFT)
     return label
 
 

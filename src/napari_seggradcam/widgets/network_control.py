@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from napari.utils import notifications
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtWidgets import QFileDialog
 
-from ..errors import SegGradCamError, UntrustedNetwork
-from . import network_source
+from ..errors import FactoryNeeded, SegGradCamError, UntrustedNetwork
+from . import agreements, network_source
 from .job import Cancel, Job, Progress
 from .network import NetworkSection
 from .network_opening import OpenedNetwork, open_source
 from .network_source import NetworkSource
-from .opening_dialog import OpeningDialog, needs_factory
+from .opening_dialog import OpeningDialog
+from .trust_dialog import TrustDialog
 
-_FILTER = "Networks (*.safetensors *.pt *.pth);;All files (*)"
+_FILTER = (
+    "Networks (*.safetensors *.pt *.pth *.ckpt *.pt2 *.onnx *.zip *.yaml *.yml);;All files (*)"
+)
 
 
 class NetworkControl(QObject):
     """The open network of one dock.
+
+    Attributes
+    ----------
+    preview : callable
+        Takes the name of a normalisation and says what becomes of the current image.
 
     Signals
     -------
@@ -38,8 +47,10 @@ class NetworkControl(QObject):
         self._session: list[NetworkSource] = []
         self._waiting: NetworkSource | None = None
         self.opened: OpenedNetwork | None = None
+        self.preview: Callable[[str], str] = lambda _kind: ""
         section.network_chosen.connect(self._on_chosen)
         section.open_requested.connect(self._on_open_requested)
+        section.open_folder_requested.connect(self._on_open_folder_requested)
         section.unload_requested.connect(self.unload)
         section.device_changed.connect(self._on_device_changed)
         section.offer(self._sources(), None)
@@ -137,11 +148,16 @@ class NetworkControl(QObject):
         network_source.remember(opened.source)
         self._section.offer_devices(opened.devices, opened.best_device)
         self._section.show_card(opened.card)
+        if not opened.values_known and "normalisation" not in opened.source.options:
+            card = opened.card
+            self._ask(opened.source, channels=card.channels, outputs=opened.outputs)
 
     def _on_failed(self, error: Exception) -> None:
         self._section.show_card(None)
         if isinstance(error, UntrustedNetwork) and self._agrees(error):
-            self._waiting = replace(self._opening_source, trust=True)
+            self._waiting = replace(self._opening_source, trust=error.sha256)
+            return
+        if isinstance(error, FactoryNeeded) and self._ask(self._opening_source):
             return
         self._section.problem.say(str(error), "error")
         if not isinstance(error, SegGradCamError):
@@ -158,28 +174,36 @@ class NetworkControl(QObject):
         self.changed.emit()
 
     def _agrees(self, error: UntrustedNetwork) -> bool:
-        answer = QMessageBox.question(
-            self._section,
-            "Run code from this file?",
-            f"{error}\n\nOpen it only if you trust where it comes from. Trust it now?",
-        )
-        return answer == QMessageBox.StandardButton.Yes
+        if agreements.is_agreed(error.sha256):
+            return True
+        dialog = TrustDialog(error, self._section)
+        agreed = bool(dialog.exec())
+        if agreed and dialog.remember.isChecked():
+            agreements.remember(error.sha256)
+        return agreed
+
+    def _ask(self, source: NetworkSource, **known: Any) -> bool:
+        """Ask for what a file does not tell, and open it with the answer."""
+        dialog = OpeningDialog(source.title, **known, preview=self.preview, parent=self._section)
+        if not dialog.exec():
+            return False
+        self._waiting = replace(source, options={**source.options, **dialog.options})
+        return True
 
     def _on_open_requested(self) -> None:
         path, _filter = QFileDialog.getOpenFileName(self._section, "Open a network", "", _FILTER)
         if path:
             self.open_file(path)
 
+    def _on_open_folder_requested(self) -> None:
+        path = QFileDialog.getExistingDirectory(self._section, "Open a network's folder")
+        if path:
+            self.open_file(path)
+
     def open_file(self, path: str) -> None:
-        """Open a file that a person chose, asking for a factory where it needs one."""
-        title = path.replace("\\", "/").rsplit("/", 1)[-1]
-        source = NetworkSource(path, title)
-        if needs_factory(path):
-            dialog = OpeningDialog(title, self._section)
-            if not dialog.exec():
-                return
-            source = replace(source, options=dialog.options)
-        self.open(source)
+        """Open a file or folder that a person chose."""
+        title = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+        self.open(NetworkSource(path, title))
 
     def _on_device_changed(self, device: str) -> None:
         opened = self.opened

@@ -33,6 +33,10 @@ class OpenedNetwork:
         For the tree.
     presets : dict of str to tuple of str
         Names of the network layers behind each preset.
+    outputs : tuple of str
+        Names of its outputs.
+    values_known : bool
+        Whether the file or a person said how values are normalised.
     devices : tuple of str
         What this machine has.
     best_device : str
@@ -44,6 +48,8 @@ class OpenedNetwork:
     card: Card
     layers: tuple[LayerRow, ...]
     presets: dict[str, tuple[str, ...]]
+    outputs: tuple[str, ...]
+    values_known: bool
     devices: tuple[str, ...]
     best_device: str
 
@@ -79,7 +85,9 @@ def open_source(
         from ..networks.normalisation import normalisation_from_dict
 
         options["normalisation"] = normalisation_from_dict(options["normalisation"])
-    network = opening.open_network(source.path, trust=source.trust, device=device, **options)
+    network = opening.open_network(
+        source.path, trust=source.trust or False, device=device, **options
+    )
     progress(0, 0, "Finding network layers")
     rows = tuple(
         LayerRow(
@@ -95,7 +103,11 @@ def open_source(
     words = [word for _text, word in PRESETS if word != OWN]
     presets = {word: _names(network, word) for word in words}
     devices, best = opening.available_devices(), opening.best_device()
-    return OpenedNetwork(network, source, describe(network), rows, presets, devices, best)
+    known = network.file is None or network.file.values_known
+    card = describe(network)
+    return OpenedNetwork(
+        network, source, card, rows, presets, network.outputs, known, devices, best
+    )
 
 
 def _names(network: Any, preset: str) -> tuple[str, ...]:
@@ -108,7 +120,10 @@ def _names(network: Any, preset: str) -> tuple[str, ...]:
 
 def describe(network: Any) -> Card:
     """Return what the card shows of a network."""
-    normalisation = network.normalisation
+    from ..explain.reach import reach_of
+    from ..networks.layers import stages_in_words
+
+    file, normalisation = network.file, network.normalisation
     step = network.step if len(set(network.step)) > 1 else network.step[:1]
     return Card(
         architecture=network.architecture,
@@ -119,7 +134,13 @@ def describe(network: Any) -> Card:
         ndim=network.ndim,
         step=f"step {' × '.join(str(pixels) for pixels in step)}",
         normalisation="as they are" if normalisation is None else normalisation.describe(),
+        layers=stages_in_words(network.layers),
+        reach=reach_of(network).in_words(),
+        format="" if file is None else f"{file.format}, {file.trust}",
+        check="" if file is None or file.check is None else file.check.in_words(),
+        notices=() if file is None else file.notices,
         path=str(Path(network.path) if network.path else ""),
+        sha256=network.sha256 or "",
     )
 
 

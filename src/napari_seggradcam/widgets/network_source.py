@@ -1,7 +1,7 @@
 """Where a network can be opened from, and which were opened before.
 
 The list of recently opened networks is a small JSON file in the user's data folder.
-It remembers paths and how to read them, never that somebody trusted a file.
+It remembers paths and how to read them; what somebody trusted is in :mod:`.agreements`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class NetworkSource:
         What the list of networks shows.
     options : dict
         Keyword arguments of ``open_network`` beside ``device`` and ``trust``.
-    trust : bool
-        Whether a person agreed, in this session, that code of theirs is run.
+    trust : str
+        The sha256 of the file whose code a person agreed to run; empty: nobody did.
     """
 
     path: str
     title: str
     options: dict[str, Any] = field(default_factory=dict, hash=False)
-    trust: bool = False
+    trust: str = ""
 
 
 def demo_networks() -> tuple[NetworkSource, ...]:

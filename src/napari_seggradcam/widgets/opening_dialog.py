@@ -1,90 +1,94 @@
-"""What must be said about a file of bare weights before it can be opened."""
+"""Asks what a network file does not tell: what builds its module, and how values are normalised."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
-from .fields import FieldGrid, combo, line, number
+from . import value_choices
+from .fields import FieldGrid, combo, line, number, refill
 from .message import Message
 
-_NORMALISATIONS = (
-    ("Values as they are", "none"),
-    ("Percentiles 1 to 99.8 to 0…1", "percentile"),
-    ("Mean 0, standard deviation 1", "zero-mean-unit-variance"),
-)
 _AXES = (("2D images (CYX)", "CYX"), ("3D volumes (CZYX)", "CZYX"))
-
-
-def needs_factory(path: str) -> bool:
-    """Whether a file may be weights without an architecture, judged by its name and header.
-
-    Parameters
-    ----------
-    path : str
-        A network file. A native file is a safetensors file whose header names the
-        architecture; everything else is asked about.
-    """
-    if not path.lower().endswith(".safetensors"):
-        return True
-    try:
-        with open(path, "rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(size, 2**24)))
-    except (OSError, ValueError):
-        return False
-    # The key of networks.formats.native, which can not be imported here: it loads torch.
-    return "napari-seggradcam" not in header.get("__metadata__", {})
+_BARE = (
+    "{title} holds numbers and no architecture. Say which function builds the network that they"
+    " belong to; it is imported and run."
+)
+_UNTOLD = (
+    "{title} does not tell how raw values were normalised in training. Your answer is kept with it."
+)
 
 
 class OpeningDialog(QDialog):
-    """Asks for the factory and for what the network expects.
+    """Asks for what is missing, and shows what it would make of the current image.
 
     Parameters
     ----------
     title : str
         Name of the file.
+    channels : int or None
+        Channels that the network takes; None: not known, and neither is what builds it.
+    outputs : sequence of str
+        Which outputs it has, if there are several.
+    preview : callable
+        Takes a name in `value_choices.choices` and returns what becomes of the current image;
+        empty without one.
     parent : QWidget
         Gives the dialog its theme.
     """
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        channels: int | None = None,
+        outputs: Sequence[str] = (),
+        preview: Callable[[str], str] = lambda _kind: "",
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(f"Open {title}")
+        self._bare = channels is None
+        self._preview = preview
+        self._several = len(outputs) > 1
         self.factory = line(
             "Factory", "Function or class that builds the module", "package.module:function"
         )
         self.kwargs = line("Arguments", "Its keyword arguments as JSON", '{"in_channels": 1}')
         self.axes = combo("Axes", _AXES, "What the network takes", "CYX")
-        self.channels = number("Channels", "Channels of the image", low=1)
+        self.channels = number("Channels", "Channels of the image", low=1, value=channels or 1)
         self.classes = line("Classes", "Names in order, by commas", "background, nucleus")
-        self.normalisation = combo(
-            "Values", _NORMALISATIONS, "What was done to raw values in training"
+        self.output = combo(
+            "Output", [(name, name) for name in outputs], "Which output is explained"
         )
+        self.values = combo(
+            "Values",
+            lambda _widget: value_choices.choices(self.channels.value),
+            "What was done to raw values in training",
+        )
+        self.preview = Message(level="hint")
         self.problem = Message()
         self._lay_out(title)
+        self.values.changed.connect(self._on_values)
+        self.channels.changed.connect(self._on_channels)
+        self._on_values()
 
     def _lay_out(self, title: str) -> None:
         column = QVBoxLayout(self)
-        column.addWidget(
-            Message(
-                f"{title} may hold numbers only. Say which function builds the network that"
-                " they belong to; it is imported and run. Leave it empty for a whole saved"
-                " module."
-            )
-        )
+        column.addWidget(Message((_BARE if self._bare else _UNTOLD).format(title=title)))
         grid = FieldGrid()
-        for text, field in (
-            ("Factory", self.factory),
-            ("Arguments", self.kwargs),
-            ("Takes", self.axes),
-            ("Channels", self.channels),
-            ("Classes", self.classes),
-            ("Values", self.normalisation),
-        ):
-            grid.add(text, field.native)
+        if self._bare:
+            grid.add("Factory", self.factory.native)
+            grid.add("Arguments", self.kwargs.native)
+            grid.add("Takes", self.axes.native)
+            grid.add("Channels", self.channels.native)
+        grid.add("Values", self.values.native)
+        grid.add("", self.preview)
+        grid.add("Classes", self.classes.native)
+        if self._several:
+            grid.add("Output", self.output.native)
         column.addLayout(grid)
         column.addWidget(self.problem)
         buttons = QDialogButtonBox(
@@ -98,7 +102,10 @@ class OpeningDialog(QDialog):
     @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments of ``open_network``; what was left empty is left out."""
-        options: dict[str, Any] = {"axes": self.axes.value, "channels": self.channels.value}
+        normalisation = value_choices.description(self.values.value, self.channels.value)
+        options: dict[str, Any] = {"normalisation": normalisation}
+        if self._bare:
+            options |= {"axes": self.axes.value, "channels": self.channels.value}
         if self.factory.value.strip():
             options["factory"] = self.factory.value.strip()
         if self.kwargs.value.strip():
@@ -106,9 +113,15 @@ class OpeningDialog(QDialog):
         names = [name.strip() for name in self.classes.value.split(",") if name.strip()]
         if names:
             options["classes"] = names
-        if self.normalisation.value != "none":
-            options["normalisation"] = {"kind": self.normalisation.value}
+        if self._several:
+            options["output"] = self.output.value
         return options
+
+    def _on_values(self, _kind: Any = None) -> None:
+        self.preview.say(self._preview(self.values.value), "hint")
+
+    def _on_channels(self, _channels: int) -> None:
+        refill(self.values, self.values.value)
 
     def _on_accepted(self) -> None:
         try:
@@ -120,5 +133,8 @@ class OpeningDialog(QDialog):
             self.problem.say(
                 'The arguments must be a JSON object like {"in_channels": 1}.', "error"
             )
+            return
+        if self._bare and "factory" not in self.options:
+            self.problem.say("Name the function that builds the network.", "error")
             return
         self.accept()

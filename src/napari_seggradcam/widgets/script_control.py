@@ -104,7 +104,7 @@ def write_script(question: Question, explainers: ImageExplainer) -> tuple[str, P
     mask = region_of(question, explainers.of(opened.network, image))
     path = data_folder() / "questions" / f"{question.run_id}.npz"
     save_question(path, image.array, mask)
-    trust = {"trust": True} if opened.source.trust else {}
+    trust = {"trust": opened.source.trust} if opened.source.trust else {}
     text = script(
         ScriptedQuestion(
             network=str(Path(opened.source.path).absolute()),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...errors import NetworkFileError
+from ...errors import FactoryNeeded, NetworkFileError
 from ..trust import Level, Needs
 from . import pickles
 from .contents import Contents
@@ -51,6 +51,8 @@ def read(contents: Contents, request: Request) -> Reading:
 
     Raises
     ------
+    FactoryNeeded
+        If it is a state dict and there is no factory.
     NetworkFileError
         If it has no tensors, or they do not fit the factory's module.
     OptionError
@@ -62,7 +64,7 @@ def read(contents: Contents, request: Request) -> Reading:
         return Reading(whole.eval())
     state = find_state_dict(saved if whole is None else whole.state_dict(), contents.path)
     if request.factory is None:
-        raise NetworkFileError(
+        raise FactoryNeeded(
             f"{contents.path} is a state dict, which has numbers and no architecture. Give "
             'factory="package.module:function" that builds the module it belongs to.'
         )

@@ -156,6 +156,7 @@ def _reading(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> R
         module,
         **told,
         normalisation=normalisation_from_dict(description["normalisation"]),
+        values_known=True,
         name=description["name"],
         provenance=description["provenance"],
     )

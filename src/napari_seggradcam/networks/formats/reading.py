@@ -44,6 +44,8 @@ class Reading:
         One line for people; None: the module's class.
     axes, channels, classes, colours, normalisation, name, provenance
         As for `Network`.
+    values_known
+        Whether ``normalisation`` is what the file says where it is None, too.
     output
         Which of the module's outputs is the logits.
     check
@@ -59,6 +61,7 @@ class Reading:
     classes: Sequence[str] | None = None
     colours: Sequence[str] | None = None
     normalisation: Normalisation | None = None
+    values_known: bool = False
     name: str | None = None
     output: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -180,7 +180,11 @@ class _Compiler:
         return blocks, tuple(reads)
 
     def constant(self, node: Any) -> list[Entry]:
-        """A tensor is read from the module, where it moves with it; all else is in the frame."""
+        """Steps of a constant.
+
+        A tensor is read from the module, with which it moves; but a single number is at home on
+        every device, and may be a size, which torch counts on the CPU. All else is in the frame.
+        """
         output = node.output()
         if output.type().kind() == "FunctionType":
             return []
@@ -188,6 +192,9 @@ class _Compiler:
         if not isinstance(value, torch.Tensor):
             self.frame[place] = value
             return []
+        if value.ndim == 0:
+            make = partial(torch.tensor, value.item(), dtype=value.dtype)
+            return [Entry(call(make, (), place), (), (place,))]
         name = f"{self.name}_constant_{place}"
         self.tensors[name] = value
         return [Entry(_read(MODULE, name, place), (MODULE,), (place,), name)]

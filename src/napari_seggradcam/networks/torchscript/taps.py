@@ -67,10 +67,13 @@ _CLASSES = {
 def plain_convolution(scripted: Any) -> nn.Module | None:
     """The convolution of torch that a ScriptModule is, sharing its parameters; else None.
 
-    It is one if its forward is one call of a convolution with the module's own weight and bias.
+    It is one if it has no children, and its forward is one call of a convolution with its own
+    weight and bias.
     """
     methods = set(scripted._c._method_names())
     if "forward" not in methods or methods - {"forward", "_conv_forward"}:
+        return None
+    if next(scripted.children(), None) is not None:
         return None
     graph = scripted._c._get_method("forward").graph.copy()
     torch._C._jit_pass_inline(graph)

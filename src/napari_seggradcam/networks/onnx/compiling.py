@@ -1,6 +1,5 @@
 """From a graph to a program: what each operation computes with, and which ones become modules."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -213,21 +212,20 @@ class Compiler:
 
     def _rank_after(self, node: Node) -> int:
         """Axes of what a node makes, as far as the graph tells; the image's, if it does not."""
-        ranks = [self._ranks[name] for name in node.inputs if name in self._ranks]
-        rank = max(ranks, default=self._rank)
+        rank = max((self._ranks[n] for n in node.inputs if n in self._ranks), default=self._rank)
         second = self._constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        count = len(node.attributes.get("axes", ())) if second is None else second.numel()
+        gone = not node.attributes.get("keepdims", 1)
         if node.op == "Reshape":
-            return self._rank if second is None else second.numel()
+            return self._rank if second is None else count
         if node.op == "Flatten":
             return 2
-        axes = node.attributes.get("axes") if second is None else second.reshape(-1).tolist()
         if node.op == "Unsqueeze":
-            return rank + len(axes or ())
-        drops = node.op == "Squeeze" or (
-            node.op.startswith(("Reduce", "Arg")) and not node.attributes.get("keepdims", 1)
-        )
-        if drops:
-            return rank - (len(axes or ()) if not node.op.startswith("Arg") else 1)
+            return rank + count
+        if node.op == "Squeeze" or (gone and node.op.startswith("Reduce")):
+            return rank - count
+        if gone and node.op.startswith("Arg"):
+            return rank - 1
         if node.op == "Gather" and second is not None:
             return rank - 1 + second.ndim
         return rank
@@ -235,13 +233,13 @@ class Compiler:
 
 def _with_ends(program: Program) -> list[Step]:
     """Steps that say which values nobody needs behind them, so that their memory is free."""
+    made = {name for step in program.steps for name in step.node.outputs if name}
     needed = {operand.name for operand in program.outputs}
     steps = []
     for step in reversed(program.steps):
-        inner: Sequence[str] = [n for branch in step.branches for n in branch.used()]
-        taken = {o.name for o in step.operands if o.kind not in ("known", "weight")} | set(inner)
-        made = {name for name in step.node.outputs if name}
-        done = (taken | made) - needed - {""}
+        taken = {operand.name for operand in step.operands}
+        taken |= {name for branch in step.branches for name in branch.used()}
+        done = (taken & made | set(step.node.outputs)) - needed - {""}
         steps.append(replace(step, done=tuple(sorted(done))))
         needed |= taken
     return steps[::-1]

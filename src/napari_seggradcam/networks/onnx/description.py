@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from .graphs import opset_of, parse
-
 from ...errors import NetworkFileError
+from .graphs import opset_of, parse
 
 
 @dataclass(frozen=True)

@@ -197,11 +197,9 @@ def tensor_of(proto: "onnx.TensorProto") -> torch.Tensor:
             f"The weight {proto.name!r} has the number type {proto.data_type}, which can't be "
             "imported; expected floating point numbers or integers."
         )
-    array = np.asarray(numpy_helper.to_array(proto))
-    dtype = DTYPES[proto.data_type]
-    if dtype == torch.float32:
-        array = array.astype(np.float32)
-    return torch.from_numpy(np.array(array)).to(dtype)
+    single = np.float32 if DTYPES[proto.data_type] == torch.float32 else None
+    # A copy, because the message's own memory can't be written to.
+    return torch.from_numpy(np.array(numpy_helper.to_array(proto), dtype=single))
 
 
 def _read_node(proto: "onnx.NodeProto") -> Node:

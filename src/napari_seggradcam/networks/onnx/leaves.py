@@ -275,9 +275,7 @@ def _resize(given: _Given) -> Leaf:
     return Leaf(Upsampling(Rule.of(given.attributes)), numbers=(2, 3))
 
 
-def _with_weights(
-    module: nn.Module, weight: torch.Tensor, bias: torch.Tensor | None
-) -> nn.Module:
+def _with_weights(module: nn.Module, weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Module:
     """A module of the meta device with the file's weights; no others are drawn first."""
     module.weight = nn.Parameter(weight.float())
     if bias is not None:

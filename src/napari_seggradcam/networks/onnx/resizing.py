@@ -53,8 +53,6 @@ class Rule:
         Which rule for input positions.
     rounding
         Of these, for ``"nearest"``.
-    antialias
-        Whether a smaller map is smoothed.
     axes
         Axes that scales and sizes are for; None: all.
     """
@@ -62,7 +60,6 @@ class Rule:
     mode: str
     coordinates: str
     rounding: str
-    antialias: bool
     axes: tuple[int, ...] | None
 
     @classmethod
@@ -79,17 +76,18 @@ class Rule:
             attributes.get("mode", "nearest"),
             attributes.get("coordinate_transformation_mode", "half_pixel"),
             attributes.get("nearest_mode", "round_prefer_floor"),
-            bool(attributes.get("antialias", 0)),
             None if axes is None else tuple(axes),
         )
-        own = ("half_pixel", "pytorch_half_pixel", "align_corners")
-        smooth = rule.mode == "cubic" or (rule.antialias and rule.mode == "linear")
-        odd = attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch" or (
-            rule.mode == "cubic"
-            and (attributes.get("exclude_outside") or attributes.get("cubic_coeff_a", -0.75) != -0.75)
+        smooth = ("half_pixel", "pytorch_half_pixel", "align_corners")
+        odd = (
+            attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch"
+            or attributes.get("antialias")
+            or (rule.mode == "cubic" and rule.coordinates not in smooth)
+            or (rule.mode == "cubic" and attributes.get("exclude_outside"))
+            or (rule.mode == "cubic" and attributes.get("cubic_coeff_a", -0.75) != -0.75)
         )
         known = rule.mode in ("nearest", "linear", "cubic") and rule.coordinates in _COORDINATES
-        if odd or not known or (smooth and rule.coordinates not in own):
+        if odd or not known:
             raise NetworkFileError(
                 f"The ONNX graph resizes maps in a way that torch can't: mode {rule.mode!r}, "
                 f"coordinates {rule.coordinates!r}. Export it with bilinear or nearest upsampling."
@@ -168,12 +166,10 @@ class Upsampling(nn.Module):
         own = corners or rule.coordinates == "half_pixel"
         # With one output position the two rules of half pixels differ.
         own |= rule.coordinates == "pytorch_half_pixel" and min(new) > 1
-        if rule.mode == "cubic" or own or rule.antialias:
+        if rule.mode == "cubic" or own:
             mode = "bicubic" if rule.mode == "cubic" else _LINEAR[ndim]
             size = {"size": list(new)} if corners else size
-            return functional.interpolate(
-                x, **size, mode=mode, align_corners=corners, antialias=rule.antialias
-            )
+            return functional.interpolate(x, **size, mode=mode, align_corners=corners)
         return _linear(x, places)
 
 

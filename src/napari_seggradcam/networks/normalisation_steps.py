@@ -197,7 +197,8 @@ class Cast(Fixed):
         if self.dtype in _FLOATS:
             return values
         if self.dtype == "bool":
-            return (values != 0).astype(np.float32)
+            nonzero: Values = (values != 0).astype(np.float32)
+            return nonzero
         limits = np.iinfo(self.dtype)
         whole = np.trunc(values) + np.float32(0)  # without -0
         if whole.size and not limits.min <= float(whole.min()) <= float(whole.max()) <= limits.max:

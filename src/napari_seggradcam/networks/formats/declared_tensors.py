@@ -7,7 +7,12 @@ from typing import Any
 from ...errors import NetworkFileError
 from ..layouts import Layout
 
-_GENERIC = re.compile(r"(channel|ch|c|class|output)?[ _-]?\d*", re.IGNORECASE)
+# What channels are called that have no name of a class.
+_GENERIC = re.compile(
+    r"(c|ch|channel|class|label|logits?|mask|output|prediction|prob(abilit(y|ies))?|score"
+    r"|segmentation)?[ _-]?\d*",
+    re.IGNORECASE,
+)
 
 
 class UnknownAxes(ValueError):

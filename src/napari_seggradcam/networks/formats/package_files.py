@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -69,9 +68,9 @@ class Package:
             If it can't be read.
         """
         content = read_description(self.contents.read(self._name), self._where)
-        for tensor in content.get("inputs") or ():
-            if isinstance(tensor, dict):
-                tensor.pop("output_of", None)  # the spec would look the other network up online
+        _leave_out(content, "inputs", "output_of")  # what it names would be looked up online
+        # Of format 0.4, which the newest can't say of outputs of one size; not needed here.
+        _leave_out(content, "outputs", "halo")
         return content
 
     @cached_property
@@ -126,7 +125,7 @@ class Package:
         NetworkFileError
             If it is missing, or is not the one that the description means.
         """
-        member = self._found(file)
+        member = self.locate(file)
         if isinstance(member, Path):
             inner = Contents(member)
             self._check(file, inner.sha256)
@@ -149,7 +148,8 @@ class Package:
         with self.file(file) as inner:
             return read_array(inner.read(most=_TENSOR), str(file.source))
 
-    def _found(self, file: Any) -> str | Path:
+    def locate(self, file: Any) -> str | Path:
+        """Member of the archive, or path; for what it raises see `file`."""
         member = self._member(file)
         if member is not None:
             return member
@@ -248,12 +248,20 @@ def read_array(content: bytes, where: str) -> NDArray[Any]:
     return found
 
 
+def _leave_out(content: dict[str, Any], tensors: str, name: str) -> None:
+    """Remove an entry from the descriptions of tensors."""
+    described = content.get(tensors)
+    for tensor in described if isinstance(described, list) else ():
+        if isinstance(tensor, dict):
+            tensor.pop(name, None)
+
+
 def content_type(content: dict[str, Any]) -> str:
     """What is described, in one word."""
     return str(content.get("type", "resource"))
 
 
-def _load_spec() -> ModuleType:
+def _load_spec() -> Any:
     try:
         import bioimageio.spec
         import bioimageio.spec.model

@@ -3,13 +3,12 @@
 import contextlib
 import zipfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ...errors import MissingPackage, NetworkFileError, OptionError
+from ...errors import MissingPackage, NetworkFileError, OptionError, SegGradCamError
 from ..onnx import import_onnx
 from ..torchscript.mirroring import mirror
 from ..torchscript.reading import read_scripted, trained_mode
@@ -72,17 +71,21 @@ def needs_of(package: Package, kind: str) -> Needs:
         If a file is missing or not the one that is described.
     """
     entry = _described(package)[kind]
+    package.locate(entry)
+    if kind == ONNX:
+        return Needs(Level.DATA)
     if kind == STATE_DICT:
         return _needs_of_architecture(package, entry.architecture)
     with package.file(entry) as file:
-        if kind == ONNX:
-            return Needs(Level.DATA)
-        try:
-            with zipfile.ZipFile(file.path) as archive:
-                findings = scan(archive)
-        except zipfile.BadZipFile as error:
-            raise NetworkFileError(f"{_name(package, entry)} is no TorchScript: {error}") from error
+        if not file.is_zip:
+            raise NetworkFileError(
+                f"{entry.source} in {package.contents.path} is no TorchScript, or of a version of "
+                "torch before 1.6."
+            )
+        with zipfile.ZipFile(file.path) as archive:
+            findings = scan(archive)
     if findings:
+        _check_pinned(package, entry)
         return Needs(Level.CODE, f"the TorchScript in it {' '.join(findings)}")
     return Needs(Level.SCANNED, "TorchScript without operations that touch files.")
 
@@ -98,14 +101,22 @@ def read_weights(package: Package, kind: str) -> tuple[nn.Module, list[str]]:
         If that needs a package that is not installed.
     """
     entry = _described(package)[kind]
-    if kind == STATE_DICT:
-        return _from_architecture(package, entry), []
-    with package.file(entry) as file:
-        if kind == ONNX:
-            return import_onnx(file.read(most=_ONNX_BYTES)), []
-        scripted = read_scripted(file.path)
-    said = trained_mode(scripted)
-    return mirror(scripted), [] if said is None else [said]
+    try:
+        if kind == STATE_DICT:
+            return _from_architecture(package, entry), []
+        with package.file(entry) as file:
+            if kind == ONNX:
+                return import_onnx(file.read(most=_ONNX_BYTES)), []
+            scripted = read_scripted(file.path)
+        said = trained_mode(scripted)
+        return mirror(scripted), [] if said is None else [said]
+    except SegGradCamError:
+        raise
+    except Exception as error:  # of somebody's code
+        raise NetworkFileError(
+            f"The network in {package.contents.path} can't be built from {entry.source}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _described(package: Package) -> dict[str, Any]:
@@ -126,16 +137,21 @@ def _needs_of_architecture(package: Package, architecture: Any) -> Needs:
         return Needs(
             Level.CODE, f"it imports {architecture.import_from} and calls {call} from there."
         )
-    if package.is_description_alone and architecture.sha256 is None:
-        raise NetworkFileError(
-            f"{package.contents.path} does not say which {architecture.source} it means (sha256), "
-            "so that nobody can agree to it by agreeing to this file. Open the folder "
-            f"{package.contents.path.parent} instead."
-        )
+    _check_pinned(package, architecture)
     name = str(architecture.source)
     return Needs(
         Level.CODE, f"it runs {name} and calls {call}.", {name: package.text(architecture)}
     )
+
+
+def _check_pinned(package: Package, file: Any) -> None:
+    """What somebody agrees to includes a file that runs code."""
+    if package.is_description_alone and file.sha256 is None:
+        raise NetworkFileError(
+            f"{package.contents.path} does not say which {file.source} it means (sha256), so that "
+            "nobody can agree to it by agreeing to this file. Open the folder "
+            f"{package.contents.path.parent} instead."
+        )
 
 
 def _arguments(kwargs: Mapping[str, Any]) -> str:
@@ -155,11 +171,9 @@ def _from_architecture(package: Package, entry: Any) -> nn.Module:
                 f"The architecture in {package.contents.path} can't be built: {error}"
             ) from error
     if entry.strict:
-        return load_into(module, state, package.contents.path).eval()
-    try:
+        load_into(module, state, package.contents.path)
+    else:
         module.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise NetworkFileError(f"{_name(package, entry)} does not fit: {error}") from error
     return module.eval()
 
 
@@ -193,7 +207,3 @@ def _factory(package: Package, architecture: Any) -> Iterator[str]:
             f"can't be imported: {error}"
         ) from error
     yield f"{architecture.import_from}:{architecture.callable}"
-
-
-def _name(package: Package, entry: Any) -> str:
-    return f"{entry.source} in {Path(package.contents.path)}"

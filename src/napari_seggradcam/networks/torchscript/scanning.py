@@ -143,8 +143,8 @@ def _in_node(node: ast.AST) -> list[str]:
     if node.attr in _FILES:
         return [f"calls {node.attr} {where}, which {_FILES[node.attr]}"]
     path = _path(node)
-    if path[:3] == ["__torch__", "torch", "classes"] or path[:2] == ["torch", "classes"]:
-        return [f"uses the class {'.'.join(path)} {where}, which is compiled code"]
+    if path in (["__torch__", "torch", "classes"], ["torch", "classes"]):
+        return [f"uses torch.classes {where}, which are compiled code"]
     if path == ["torch", "load"]:
         return [f"calls torch.load {where}, which reads files"]
     if "ops" in path[:2] and len(path) > 2:
@@ -189,6 +189,6 @@ def _in_pickle(content: bytes) -> list[str]:
 
 
 def _is_known(name: str) -> bool:
-    if name.startswith("__torch__."):
-        return not name.startswith("__torch__.torch.classes.")
+    if name.startswith(("__torch__ ", "__torch__.")):  # module and name are apart
+        return not name.startswith("__torch__.torch.classes")
     return name in _GLOBALS

@@ -33,8 +33,8 @@ class Containers(nn.Module):
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         kept: list[torch.Tensor] = []
-        for factor, conv in zip(self.factors, self.convs, strict=False):
-            kept.append(conv(x) * factor)
+        for i, conv in enumerate(self.convs):
+            kept.append(conv(x) * self.factors[i])
         y, n = self.parts(kept[-1])
         count = 0
         while count < n and y.dim() == 4:

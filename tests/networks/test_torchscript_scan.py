@@ -130,6 +130,7 @@ def test_good_networks_pass(how: str, tmp_path: Path) -> None:
         ("def forward(self, x):\n  return torch.load('a')\n", "load"),
         ("def forward(self, x):\n  return ops.image.read_file('a')\n", "image.read_file"),
         ("def forward(self, x):\n  return torch.ops.mine.go(x)\n", "mine.go"),
+        ("def forward(self, x):\n  return getattr(ops.mine, 'go')(x)\n", "hides"),
         ("def forward(self, x):\n  return ops.prim.rpc_sync(x)\n", "rpc_sync"),
         ("a : __torch__.torch.classes.mine.Thing\n", "torch.classes"),
         ("def __setstate__(self, state):\n  pass\n", "__setstate__"),

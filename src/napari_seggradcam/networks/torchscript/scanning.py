@@ -10,6 +10,7 @@ is no proof of good.
 import ast
 import pickletools
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -122,7 +123,10 @@ def _looks(name: str) -> Callable[[bytes], list[str]] | None:
 def _in_source(content: bytes) -> list[str]:
     """Findings in source text."""
     text = content.decode()
-    found = [what for node in ast.walk(ast.parse(text)) for what in _in_node(node)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of strings with escapes that Python does not know
+        tree = ast.parse(text)
+    found = [what for node in ast.walk(tree) for what in _in_node(node)]
     if not found:
         found = [f"calls {match[1]}, which {_FILES[match[1]]}" for match in _CALL.finditer(text)]
     return found
@@ -134,10 +138,8 @@ def _in_node(node: ast.AST) -> list[str]:
         return [f"defines {node.name} {where}, which runs while the file is loaded"]
     if isinstance(node, ast.Import | ast.ImportFrom):
         return _imports(node, where)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        words = [a.value for a in node.args if isinstance(a, ast.Constant)]
-        hidden = [w for w in words if w in _FILES] if node.func.id == "getattr" else []
-        return [f"calls {word} {where}, which {_FILES[word]}" for word in hidden]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+        return _getattr(node, where)
     if not isinstance(node, ast.Attribute):
         return []
     if node.attr in _FILES:
@@ -147,14 +149,21 @@ def _in_node(node: ast.AST) -> list[str]:
         return [f"uses torch.classes {where}, which are compiled code"]
     if path == ["torch", "load"]:
         return [f"calls torch.load {where}, which reads files"]
-    if "ops" in path[:2] and len(path) > 2:
-        return _operation(path[path.index("ops") + 1 :], where)
-    return []
+    inside = path[path.index("ops") + 1 :] if "ops" in path[:2] else []
+    return _operation(*inside, where) if len(inside) == 2 else []
 
 
-def _operation(path: list[str], where: str) -> list[str]:
-    """Findings in ``ops.namespace.name``; without the name it is looked at elsewhere."""
-    namespace, name = path[0], path[1] if len(path) > 1 else ""
+def _getattr(node: ast.Call, where: str) -> list[str]:
+    """Findings where a name is given as a string."""
+    words = [a.value for a in node.args if isinstance(a, ast.Constant)]
+    found = [f"calls {word} {where}, which {_FILES[word]}" for word in words if word in _FILES]
+    if not found and node.args and _path(node.args[0])[:1] in (["ops"], ["torch"]):
+        found = [f"hides the name of an operation {where}"]
+    return found
+
+
+def _operation(namespace: str, name: str, where: str) -> list[str]:
+    """Findings in ``ops.namespace.name``."""
     foreign = namespace not in _NAMESPACES
     if foreign or (namespace == "prim" and ("rpc" in name or "Python" in name)):
         return [f"calls {namespace}.{name} {where}, which is not an operation of torch's own"]

@@ -16,6 +16,12 @@ from hypothesis import settings
 
 torch.set_num_threads(1)
 
+# torchvision, which smp and timm import, comes built for CUDA and then misses two operations of
+# its own on the CPU. The library has to stay alive.
+_tv = torch.library.Library("torchvision", "FRAGMENT")
+for op in ("nms", "qnms"):
+    _tv.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
 # A busy machine is slow, not wrong; CI tries the same examples every time.
 settings.register_profile("seggradcam", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("seggradcam")

@@ -25,7 +25,10 @@ from .programs import (
     branch,
     call,
     loop,
+    method_call,
+    read,
     unpack,
+    write,
 )
 from .scalars import ANY, CONTAINERS, DTYPES, NUMBERS
 
@@ -119,10 +122,10 @@ class _Compiler:
         """Steps of a graph or block, and the places of what it returns."""
         entries = [entry for node in block.nodes() for entry in self.node(node)]
         outputs = [self.place(value) for value in block.outputs()]
-        read = {place for entry in entries for place in entry.reads}.union(outputs)
+        needed = {place for entry in entries for place in entry.reads}.union(outputs)
         used = []
         for entry in entries:  # the weights of tapped convolutions are nowhere else read
-            if entry.tensor is not None and not read.intersection(entry.writes):
+            if entry.tensor is not None and not needed.intersection(entry.writes):
                 del self.tensors[entry.tensor]
             else:
                 used.append(entry)
@@ -197,7 +200,7 @@ class _Compiler:
             return [Entry(call(make, (), place), (), (place,))]
         name = f"{self.name}_constant_{place}"
         self.tensors[name] = value
-        return [Entry(_read(MODULE, name, place), (MODULE,), (place,), name)]
+        return [Entry(read(MODULE, name, place), (MODULE,), (place,), name)]
 
     def function_call(self, node: Any) -> list[Entry]:
         """Steps of a function that is called, in the frame of the method that calls it."""
@@ -216,11 +219,11 @@ class _Compiler:
     def step(self, node: Any, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Step:
         """Step of a node that has no blocks."""
         if kind == "prim::GetAttr":
-            return _read(inputs[0], node.s("name"), outputs[0])
+            return read(inputs[0], node.s("name"), outputs[0])
         if kind == "prim::SetAttr":
-            return _write(inputs[0], node.s("name"), inputs[1])
+            return write(inputs[0], node.s("name"), inputs[1])
         if kind == "prim::CallMethod":
-            return _method_call(inputs, node.s("name"), outputs[0])
+            return method_call(inputs, node.s("name"), outputs[0])
         if kind in ("prim::ListUnpack", "prim::TupleUnpack"):
             return unpack(inputs[0], outputs)
         if kind == "prim::TupleSlice":
@@ -278,19 +281,15 @@ def _plain(node: Any, kind: str) -> Function | None:
 def _own(kind: str, node: Any) -> Function:
     """Aten's function, called with arguments in the order of the schema."""
     function = packet(kind)
-    words = [argument.name if argument.kwarg_only else None for argument in _arguments(node)]
-    positional = sum(word is None for word in words)
-    if positional == len(words):
-        return function
+    arguments = _arguments(node)
+    words: list[str] = [argument.name for argument in arguments if argument.kwarg_only]
+    positional = len(arguments) - len(words)
 
-    def call_own(*values: Any) -> Any:
-        return function(
-            *values[:positional],
-            **dict(zip(words[positional:], values[positional:], strict=True)),
-        )
+    def with_words(*values: Any) -> Any:
+        named = dict(zip(words, values[positional:], strict=True))
+        return function(*values[:positional], **named)
 
-    call_own.__name__ = kind.partition("::")[2]
-    return call_own
+    return with_words if words else function
 
 
 def _arguments(node: Any) -> Sequence[Any]:
@@ -338,49 +337,6 @@ def _isinstance(node: Any) -> Function:
     return lambda value: (
         type(value) in types or (isinstance(value, types) and not isinstance(value, bool))
     )
-
-
-def _read(owner: int, name: str, output: int) -> Step:
-    def step(frame: Frame) -> None:
-        module = frame[owner]
-        held = getattr(module, "torchscript", None)
-        if held is not None and name in held.attributes:
-            frame[output] = held.attributes[name]
-        else:
-            frame[output] = getattr(module, name)
-
-    return step
-
-
-def _write(owner: int, name: str, value: int) -> Step:
-    def step(frame: Frame) -> None:
-        module = frame[owner]
-        if name in module.torchscript.attributes:
-            module.torchscript.attributes[name] = frame[value]
-        else:
-            setattr(module, name, frame[value])
-
-    return step
-
-
-def _method_call(inputs: Sequence[int], name: str, output: int) -> Step:
-    owner, *given = inputs
-    if name == "forward":
-
-        def step(frame: Frame) -> None:
-            frame[output] = frame[owner](*[frame[place] for place in given])
-
-    elif name.removeprefix("forward").strip("_").isdigit():
-        # A module that is called again has a method for every call when it was traced.
-        def step(frame: Frame) -> None:
-            frame[output] = frame[owner](*[frame[place] for place in given], method=name)
-
-    else:
-
-        def step(frame: Frame) -> None:
-            frame[output] = frame[owner].run_method(name, *[frame[place] for place in given])
-
-    return step
 
 
 def _graph_of_call(node: Any) -> Any:

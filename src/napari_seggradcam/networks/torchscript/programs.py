@@ -200,6 +200,54 @@ def unpack(value: int, outputs: Sequence[int]) -> Step:
     return step
 
 
+def read(owner: int, name: str, output: int) -> Step:
+    """Step that reads a parameter, buffer, child or attribute of a module."""
+
+    def step(frame: Frame) -> None:
+        module = frame[owner]
+        held = getattr(module, "torchscript", None)
+        if held is not None and name in held.attributes:
+            frame[output] = held.attributes[name]
+        else:
+            frame[output] = getattr(module, name)
+
+    return step
+
+
+def write(owner: int, name: str, value: int) -> Step:
+    """Step that sets a buffer or attribute of a module."""
+
+    def step(frame: Frame) -> None:
+        module = frame[owner]
+        if name in module.torchscript.attributes:
+            module.torchscript.attributes[name] = frame[value]
+        else:
+            setattr(module, name, frame[value])
+
+    return step
+
+
+def method_call(inputs: Sequence[int], name: str, output: int) -> Step:
+    """Step that calls a method of a module, as a module where it is its forward."""
+    owner, *given = inputs
+    if name == "forward":
+
+        def step(frame: Frame) -> None:
+            frame[output] = frame[owner](*[frame[place] for place in given])
+
+    elif name.removeprefix("forward").strip("_").isdigit():
+        # A module that is called again has a method for every call when it was traced.
+        def step(frame: Frame) -> None:
+            frame[output] = frame[owner](*[frame[place] for place in given], method=name)
+
+    else:
+
+        def step(frame: Frame) -> None:
+            frame[output] = frame[owner].run_method(name, *[frame[place] for place in given])
+
+    return step
+
+
 def walk(block: Any) -> Iterator[Any]:
     """All nodes of a graph or block of TorchScript, those of inner blocks among them."""
     for node in block.nodes():

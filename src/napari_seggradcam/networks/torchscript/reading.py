@@ -36,7 +36,9 @@ def read_scripted(path: str | Path) -> torch.jit.ScriptModule:
         with warnings.catch_warnings():
             # There is nothing that a user could do about it.
             warnings.filterwarnings("ignore", "`torch.jit.load` is", DeprecationWarning)
-            scripted = torch.jit.load(str(path), map_location="cpu")
+            scripted: Any = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location="cpu"
+            )
     except Exception as error:
         raise NetworkFileError(
             f"{path} can't be loaded as TorchScript; it is damaged, or of a newer version of "
@@ -107,11 +109,6 @@ def difference(module: nn.Module, scripted: torch.jit.ScriptModule, tensor: torc
         )
     if [t.shape for t in mine] != [t.shape for t in theirs]:
         return float("inf")
-    return max(
-        (
-            float((a.double() - b.double()).abs().max())
-            for a, b in zip(mine, theirs, strict=True)
-            if a.numel()
-        ),
-        default=0.0,
-    )
+    pairs = [(a.double(), b.double()) for a, b in zip(mine, theirs, strict=True) if a.numel()]
+    # Torch's maximum, because Python's may pass over NaN.
+    return float(torch.stack([torch.zeros(()), *((a - b).abs().max() for a, b in pairs)]).max())

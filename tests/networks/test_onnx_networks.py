@@ -83,7 +83,7 @@ def exported(name: str, exporter: str, opset: int = 18) -> Exported:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if exporter == "dynamo":
-            shapes = {axis: torch.export.Dim.AUTO for axis in free}
+            shapes = dict.fromkeys(free, torch.export.Dim.AUTO)
             program = torch.onnx.export(
                 module, (image,), dynamo=True, dynamic_shapes=(shapes,), verbose=False
             )

@@ -158,6 +158,21 @@ def test_silu_is_put_together() -> None:
     assert [type(m) for m in module.children()] == [nn.SiLU]
 
 
+@pytest.mark.parametrize(("root", "kind"), [(2**0.5, nn.GELU), (1.5, None)])
+def test_gelu_is_put_together(root: float, kind: type | None) -> None:
+    nodes = [
+        helper.make_node("Div", ["x", "root"], ["a"]),
+        helper.make_node("Erf", ["a"], ["b"]),
+        helper.make_node("Add", ["b", "one"], ["c"]),
+        helper.make_node("Mul", ["x", "c"], ["d"]),
+        helper.make_node("Mul", ["d", "half"], ["y"]),
+    ]
+    numbers = {"root": root, "one": 1, "half": 0.5}
+    weights = {name: np.float32(number) for name, number in numbers.items()}
+    module = check(content_of(nodes, weights), values())
+    assert [type(m) for m in module.children()] == ([] if kind is None else [kind])
+
+
 @pytest.mark.parametrize("extra", ["used twice", "other factor"])
 def test_other_gates_are_not_silu(extra: str) -> None:
     last = ["a", "x"] if extra == "used twice" else ["x", "x"]

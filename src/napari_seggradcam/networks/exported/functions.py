@@ -6,7 +6,7 @@ in the table stays as it is, and is computed as before.
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch

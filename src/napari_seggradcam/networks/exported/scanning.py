@@ -43,10 +43,11 @@ class Finding:
 
 
 _OPERATORS = frozenset(
-    "_operator." + name
+    f"_operator.{name}"
     for name in (
-        "abs add and_ eq floordiv ge getitem gt le lt mod mul ne neg not_ or_ pos pow sub truediv"
-    ).split()
+        *("abs", "add", "and_", "eq", "floordiv", "ge", "getitem", "gt", "le", "lt", "mod"),
+        *("mul", "ne", "neg", "not_", "or_", "pos", "pow", "sub", "truediv"),
+    )
 )
 _MATH = frozenset("math." + name for name in ("ceil", "floor", "sqrt", "trunc"))
 _ATEN = re.compile(r"torch\.ops\.(?:aten|prims)\.[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
@@ -54,19 +55,19 @@ _SYMBOLIC = re.compile(r"torch\.sym_[a-z_]+|torch\._sym_sqrt")
 # Of the operations that are torch's own, those that touch files.
 _FILES = ("from_file", "save", "load")
 _HIGHER = frozenset(
-    f"torch.ops.higher_order.{name}"
-    for name in ("wrap_with_autocast", "wrap_with_set_grad_enabled")
+    f"torch.ops.higher_order.wrap_with_{name}" for name in ("autocast", "set_grad_enabled")
 )
 
 _SYMBOL = re.compile(r"Symbol\('\w+'")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"(?:f|i|s|u|v|z|zf|zuf)\d+")
-_KNOWN_WORDS = frozenset(
-    """Abs Add And CeilDiv CeilToInt CleanDiv Eq Equality False Float FloatTrueDiv FloorDiv
-    FloorToInt Ge GreaterThan Gt Infinity IntTrueDiv Integer Le LessThan Lt Max Min Mod
-    ModularIndexing Mul Ne NegativeInfinity Not Or PythonMod Rational RoundToInt StrictGreaterThan
-    StrictLessThan Symbol ToFloat True TruncToInt Unequality int_oo integer negative nonnegative
-    oo positive precision zero""".split()
+# Functions and constants of expressions of sizes.
+_KNOWN_WORDS = re.compile(
+    "Abs|Add|And|CeilDiv|CeilToInt|CleanDiv|Eq|Equality|False|Float|FloatTrueDiv|FloorDiv|"
+    "FloorToInt|Ge|GreaterThan|Gt|Infinity|IntTrueDiv|Integer|Le|LessThan|Lt|Max|Min|Mod|"
+    "ModularIndexing|Mul|Ne|NegativeInfinity|Not|Or|PythonMod|Rational|RoundToInt|"
+    "StrictGreaterThan|StrictLessThan|Symbol|ToFloat|True|TruncToInt|Unequality|int_oo|integer|"
+    "negative|nonnegative|oo|positive|precision|zero"
 )
 _SIGNS = re.compile(r"[\w\s+\-*/%(),=<>!&|~.']*")
 _LONGEST = 2000
@@ -230,7 +231,7 @@ def _is_arithmetic(expression: str) -> bool:
     if "'" in rest or "__" in rest or _POWER.search(rest) or rest.count("**") > 1:
         return False
     return all(
-        word in _KNOWN_WORDS or _NAME.fullmatch(word) is not None for word in _WORD.findall(rest)
+        _KNOWN_WORDS.fullmatch(word) or _NAME.fullmatch(word) for word in _WORD.findall(rest)
     )
 
 

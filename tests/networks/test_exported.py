@@ -21,8 +21,10 @@ from torch.export import Dim
 
 from napari_seggradcam.errors import NetworkFileError, UntrustedNetwork
 from napari_seggradcam.explain.explainer import explain
+from napari_seggradcam.explain.habits import habits_of
 from napari_seggradcam.networks.exported import read_exported, scan
 from napari_seggradcam.networks.network import Network
+from napari_seggradcam.networks.running import as_found
 from napari_seggradcam.networks.unet import UNet
 
 
@@ -134,6 +136,12 @@ def test_layers_and_heatmaps_are_those_of_the_module(
     for layer in first.layers:
         largest = max(np.abs(first[layer].signed).max(), 1e-7)
         assert np.abs(first[layer].signed - second[layer].signed).max() <= 1e-5 * largest
+
+
+def test_the_engine_keeps_a_tape_of_it(written: Callable[[bytes], Path]) -> None:
+    network = Network.from_module(read_exported(written(content_of("own"))).module)
+    with as_found(network.module):
+        assert habits_of(network, (48, 80)).recordable
 
 
 def test_files_for_one_size_are_recognised(written: Callable[[bytes], Path]) -> None:

@@ -15,6 +15,7 @@ from monai.networks import nets
 from torch import nn
 
 from napari_seggradcam.explain.explainer import explain
+from napari_seggradcam.explain.habits import habits_of
 from napari_seggradcam.networks.network import Network
 from napari_seggradcam.networks.onnx import describe_onnx, import_onnx
 from napari_seggradcam.networks.running import as_found
@@ -220,8 +221,6 @@ def test_it_can_be_copied_and_computed_in_double_precision() -> None:
 
 def test_the_engine_keeps_a_tape_of_it() -> None:
     """It calls functions that the engine knows, and hides how it computes sizes."""
-    from napari_seggradcam.explain.habits import habits_of
-
     network = exported("own", "legacy").network(import_onnx(exported("own", "legacy").content))
     with as_found(network.module):
         assert habits_of(network, (48, 80)).recordable

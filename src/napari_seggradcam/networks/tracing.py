@@ -287,8 +287,8 @@ def _kind(module: nn.Module) -> str:
 def type_name_of(module: nn.Module) -> str:
     """Name of a module's class.
 
-    Modules of `torch.export` and mirrored ones are all of one class, and tell by a method
-    ``type_name`` which one they stand for.
+    Modules of `torch.export` are all of one class, and tell by a method ``type_name`` which one
+    they stand for.
     """
     tell = getattr(module, "type_name", None)
     told = tell() if callable(tell) and type(module).__name__ in _STAND_INS else None

@@ -146,16 +146,31 @@ def test_clip(limits: tuple[float | None, float | None], kind: type | None) -> N
     assert [type(m) for m in module.children()] == ([] if kind is None else [kind])
 
 
-@pytest.mark.parametrize("shape", [(1,), (3, 1, 1), (1, 3, 1, 1), (3, 7, 6)])
+@pytest.mark.parametrize("shape", [(1,), (3, 1, 1), (1, 3, 1, 1), (3, 7, 6), (6,)])
 def test_prelu(shape: tuple[int, ...]) -> None:
     module = check(one("PRelu", [weight(*shape)]), values())
-    assert len(list(module.children())) == (0 if shape == (3, 7, 6) else 1)
+    assert len(list(module.children())) == (0 if shape[-1] == 6 else 1)
 
 
 def test_silu_is_put_together() -> None:
     nodes = [helper.make_node("Sigmoid", ["x"], ["a"]), helper.make_node("Mul", ["x", "a"], ["y"])]
     module = check(content_of(nodes, {}), values())
     assert [type(m) for m in module.children()] == [nn.SiLU]
+
+
+@pytest.mark.parametrize(("root", "kind"), [(2**0.5, nn.GELU), (1.5, None)])
+def test_gelu_is_put_together(root: float, kind: type | None) -> None:
+    nodes = [
+        helper.make_node("Div", ["x", "root"], ["a"]),
+        helper.make_node("Erf", ["a"], ["b"]),
+        helper.make_node("Add", ["b", "one"], ["c"]),
+        helper.make_node("Mul", ["x", "c"], ["d"]),
+        helper.make_node("Mul", ["d", "half"], ["y"]),
+    ]
+    numbers = {"root": root, "one": 1, "half": 0.5}
+    weights = {name: np.float32(number) for name, number in numbers.items()}
+    module = check(content_of(nodes, weights), values())
+    assert [type(m) for m in module.children()] == ([] if kind is None else [kind])
 
 
 @pytest.mark.parametrize("extra", ["used twice", "other factor"])

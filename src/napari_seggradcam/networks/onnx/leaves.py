@@ -233,9 +233,10 @@ def _layer_norm(given: _Given) -> Leaf:
 
 def _prelu(given: _Given) -> Leaf | None:
     slope = given.weight(1)
-    # Torch's module has one slope for each channel.
-    if slope.numel() > 1 and slope.numel() != slope.shape[-(given.rank - 1)]:
-        return None
+    axes = given.rank - 1  # from the channels on
+    channels = slope.shape[-axes] if slope.ndim >= axes else 1
+    if slope.numel() not in (1, channels):
+        return None  # torch's module has one slope for each channel
     module = nn.PReLU(slope.numel(), device="meta")
     return Leaf(_with_weights(module, slope.reshape(-1), None))
 

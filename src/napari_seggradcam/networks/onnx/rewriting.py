@@ -9,7 +9,7 @@ from .graphs import Graph, Node
 
 def rewrite(graph: Graph) -> None:
     """Put modules together again; changes the graph."""
-    for merge in (_merge_silu, _merge_group_norm, _merge_softmax):
+    for merge in (_merge_silu, _merge_gelu, _merge_group_norm, _merge_softmax):
         pattern = _Pattern(graph)
         for node in graph.nodes:
             merge(node, pattern)
@@ -38,6 +38,14 @@ class _Pattern:
             return None
         return node
 
+    def number(self, node: Node) -> tuple[float, str] | None:
+        """The single number that a node of two inputs takes, and its other input."""
+        for number, other in (node.inputs, node.inputs[::-1]):
+            constant = self.constants.get(number)
+            if constant is not None and constant.numel() == 1:
+                return float(constant), other
+        return None
+
     def weight(self, node: Node, channels: int) -> torch.Tensor | None:
         """The weight for each channel that a node multiplies by or adds."""
         found = [self.constants[name] for name in node.inputs if name in self.constants]
@@ -65,6 +73,26 @@ def _merge_silu(node: Node, pattern: _Pattern) -> None:
         if sigmoid is not None and sigmoid.inputs[0] == x:
             pattern.merged.add(id(sigmoid))
             node.op, node.inputs, node.attributes = "SiLU", [x], {}
+            return
+
+
+def _merge_gelu(node: Node, pattern: _Pattern) -> None:
+    """``x * (erf(x / √2) + 1) * 0.5``."""
+    half = pattern.number(node) if node.op == "Mul" else None
+    product = pattern.maker(half[1], "Mul") if half is not None and half[0] == 0.5 else None
+    if product is None:
+        return
+    for one, x in (product.inputs, product.inputs[::-1]):
+        plus = pattern.maker(one, "Add")
+        by = None if plus is None else pattern.number(plus)
+        erf = None if by is None or by[0] != 1 else pattern.maker(by[1], "Erf")
+        part = None if erf is None else pattern.maker(erf.inputs[0], "Div")
+        root = None if part is None else pattern.number(part)
+        if plus is None or erf is None or part is None or root is None:
+            continue
+        if abs(root[0] - 2**0.5) < 1e-6 and part.inputs[0] == root[1] == x:
+            pattern.merged.update(map(id, (product, plus, erf, part)))
+            node.op, node.inputs, node.attributes = "Gelu", [x], {}
             return
 
 

@@ -54,7 +54,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     yield
-    assert not list(cache.iterdir())
+    assert not list(cache.rglob("*bioimageio*"))
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:

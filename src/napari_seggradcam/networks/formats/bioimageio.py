@@ -129,9 +129,10 @@ class _Tensors:
         single = single_axes(taken)
         returned = {str(tensor.id): _layout_or_none(tensor, single) for tensor in described.outputs}
         maps = [name for name, found in returned.items() if found.spatial == layout.spatial]
-        if output is not None and output not in returned:
+        if output is not None and output not in maps:
             raise OptionError(
-                f"{path} has no output {output!r}; expected one of {', '.join(returned)}."
+                f"{path} has no output {output!r} that is a map; expected one of "
+                f"{', '.join(maps) or 'none'}."
             )
         if not maps:
             raise NetworkFileError(

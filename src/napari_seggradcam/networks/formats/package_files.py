@@ -323,4 +323,6 @@ def _is_remote(source: str) -> bool:
 
 
 def _last_part(url: str) -> str:
-    return unquote(PurePosixPath(urlsplit(url).path).name)
+    """Name of the file that a URL is of; Zenodo's end in /content."""
+    path = PurePosixPath(urlsplit(url).path)
+    return unquote(path.parent.name if path.name == "content" else path.name)

@@ -16,6 +16,12 @@ from hypothesis import settings
 
 torch.set_num_threads(1)
 
+# A torchvision for CUDA does not find its operators beside a torch for the CPU, and can't be
+# imported then; all that the networks of the tests need of it works once they are declared.
+_torchvision = torch.library.Library("torchvision", "FRAGMENT")  # lives as long as this does
+for _name in ("nms", "qnms"):
+    _torchvision.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
 # A busy machine is slow, not wrong; CI tries the same examples every time.
 settings.register_profile("seggradcam", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("seggradcam")

@@ -15,6 +15,7 @@ from napari_seggradcam.networks.network import Network
 from napari_seggradcam.networks.sizes import AxisRule, find_rules
 from napari_seggradcam.networks.unet import UNet
 
+PROBED = AxisRule(base=20, step=4, minimum=8, output_stride=2, margin=4)
 RANDOM = np.random.default_rng(0)
 
 
@@ -296,3 +297,17 @@ def test_sizes_that_fail_deep_in_the_network_are_left_out() -> None:
         return shape
 
     assert [rule.step for rule in find_rules(run, 2)] == [8, 8]
+
+
+@given(some.integers(1, 80), some.integers(1, 64), some.integers(1, 200))
+def test_declared_sizes_are_among_those_that_run(minimum: int, step: int, size: int) -> None:
+    rule = PROBED.narrowed(minimum, step)
+    fitted = rule.at_least(size)
+    assert fitted >= max(size, 8)
+    assert (fitted - 20) % 4 == 0  # it runs
+    if step % 4 == 0 and minimum % 4 == 0:
+        assert fitted >= minimum
+        assert (fitted - minimum) % step == 0
+        assert fitted < max(size, 8, minimum) + step
+    else:
+        assert rule == PROBED

@@ -36,6 +36,8 @@ _UPSAMPLING = (
     "upsample",
 )
 _GROWTH = 1.4  # to fit a skip a map grows by a few positions; upsampling makes it much larger
+# Classes of modules that stand for those of other classes.
+_STAND_INS = {"InterpreterModule", "InterpreterModuleDispatcher"}
 # What may stand between a trailing activation and the output without being a computation.
 _RESHAPING = {
     "__getitem__",
@@ -271,7 +273,7 @@ def trace_network(
 
 def _kind(module: nn.Module) -> str:
     """What a leaf module does, in one or two words."""
-    name = type(module).__name__
+    name = type_name_of(module)
     for part, kind in (
         ("ConvTranspose", "up"),
         ("Upsampl", "up"),
@@ -284,3 +286,14 @@ def _kind(module: nn.Module) -> str:
         if part in name:
             return kind
     return name.lower()
+
+
+def type_name_of(module: nn.Module) -> str:
+    """Name of a module's class.
+
+    Modules of `torch.export` are all of one class, and tell by a method ``type_name`` which one
+    they stand for.
+    """
+    tell = getattr(module, "type_name", None)
+    told = tell() if callable(tell) and type(module).__name__ in _STAND_INS else None
+    return (told or type(module).__name__).rsplit(".", 1)[-1]

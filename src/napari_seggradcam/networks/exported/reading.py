@@ -1,0 +1,170 @@
+"""Modules from files of ``torch.export``."""
+
+import io
+import logging
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...errors import NetworkFileError, SegGradCamError, UntrustedNetwork
+from .functions import use_functions
+from .scanning import member_of, scan
+
+_MANY = 100_000  # members; networks have some hundred
+
+
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """What a file holds.
+
+    Attributes
+    ----------
+    module
+        The network, whose modules have the names that they were exported with.
+    shape
+        Of the image, (batch, channels, *spatial); None where an axis is free.
+    """
+
+    module: nn.Module
+    shape: tuple[int | None, ...]
+
+    @property
+    def channels(self) -> int | None:
+        """Channels of the image, if they are fixed."""
+        return self.shape[1]
+
+    @property
+    def axes(self) -> str:
+        """``"CYX"`` or ``"CZYX"``."""
+        return "CYX" if len(self.shape) == 4 else "CZYX"
+
+
+def read_exported(path: Path, *, trust: bool = False) -> ExportedNetwork:
+    """Read a file that `torch.export.save` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    trust
+        Whether a file may run code that `napari_seggradcam.networks.exported.scan` found in it.
+
+    Returns
+    -------
+    ExportedNetwork
+        On the CPU.
+
+    Raises
+    ------
+    UntrustedNetwork
+        If opening the file could run code, and ``trust`` is False.
+    NetworkFileError
+        If the file is damaged, takes other than one image, or takes images of one size only.
+    """
+    members = _members(path)
+    found = scan(tuple(members), members.__getitem__)
+    if found and not trust:
+        raise UntrustedNetwork(
+            f"Opening {path} could run code from the file ({found[0]}). If you trust where it "
+            "comes from, open it with trust=True; better, ask for a state dict or ONNX."
+        )
+    # What is loaded is what was scanned: torch and Python need not agree on what a zip file holds.
+    content = path.read_bytes() if found else _packed(members)
+    try:
+        with _quiet():
+            program = torch.export.load(io.BytesIO(content))
+            shape = _shape_of(program, path)
+            module = torch.export.unflatten(program)
+            for part in module.modules():
+                graph = getattr(part, "graph", None)
+                if isinstance(graph, torch.fx.Graph):
+                    use_functions(graph)
+            return ExportedNetwork(module.eval(), shape)
+    except SegGradCamError:
+        raise
+    except Exception as error:
+        raise NetworkFileError(
+            f"{path} can't be opened by torch.export, so it is damaged or was written by another "
+            f"version of torch: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """Everything in the archive, by name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            # torch stores without compressing, so the file's own size is what it unfolds to.
+            if len(infos) > _MANY or any(i.compress_type != zipfile.ZIP_STORED for i in infos):
+                raise NetworkFileError(
+                    f"{path} is compressed or has {len(infos)} members; expected a file that "
+                    "torch.export.save wrote."
+                )
+            if len({info.filename for info in infos}) < len(infos):
+                raise NetworkFileError(f"{path} has two members of one name; it is damaged.")
+            return {info.filename: archive.read(info) for info in infos}
+    except NetworkFileError:
+        raise
+    except Exception as error:  # zipfile raises errors of many kinds for damaged files
+        raise NetworkFileError(f"{path} can't be read as a zip file: {error}") from error
+
+
+def _packed(members: dict[str, bytes]) -> bytes:
+    """An archive of the members, without the inputs that the network was exported with."""
+    names, file = tuple(members), io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            is_input = member_of(name, names).startswith(
+                ("data/sample_inputs/", "serialized_example_inputs")
+            )
+            archive.writestr(name, b"" if is_input else content)
+    return file.getvalue()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch says of files and graphs while it opens them."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _shape_of(program: Any, path: Path) -> tuple[int | None, ...]:
+    """Shape of the image, which is the only input."""
+    names = program.graph_signature.user_inputs
+    nodes = [
+        node for node in program.graph.nodes if node.op == "placeholder" and node.name in names
+    ]
+    if len(names) != 1 or len(nodes) != 1:
+        raise NetworkFileError(
+            f"The network in {path} takes {len(names)} inputs; expected one, the image."
+        )
+    sizes = getattr(nodes[0].meta.get("val"), "shape", ())
+    shape = tuple(size if isinstance(size, int) else None for size in sizes)
+    if len(shape) not in (4, 5):
+        raise NetworkFileError(
+            f"The network in {path} takes a tensor with {len(shape)} axes; expected (batch, "
+            "channels, 2 or 3 spatial axes)."
+        )
+    if any(size is not None for size in (shape[0], *shape[2:]) if size != 1):
+        given = " × ".join("any" if size is None else str(size) for size in shape)
+        raise NetworkFileError(
+            f"The network in {path} was exported for images of one size: (batch, channels, "
+            f"spatial axes) = {given}. Export it again with dynamic_shapes, such as "
+            "{0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO} for the image, and an example with a batch "
+            "of 2."
+        )
+    return shape

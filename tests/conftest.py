@@ -16,6 +16,12 @@ from hypothesis import settings
 
 torch.set_num_threads(1)
 
+# torchvision's wheel is for another build of torch than the CPU's, which lacks these two; nothing
+# here calls them.
+_torchvision = torch.library.Library("torchvision", "FRAGMENT")  # kept, or they are gone again
+for _name in ("nms", "qnms"):
+    _torchvision.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
 # A busy machine is slow, not wrong; CI tries the same examples every time.
 settings.register_profile("seggradcam", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("seggradcam")

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import NetworkFileError, OptionError
 from .files import NetworkFile
-from .formats import checkpoints, native
+from .formats import checkpoints, native, nnunet
 from .formats.contents import Contents
 from .formats.reading import Format, Reading, Request
 from .network import Network
@@ -17,7 +17,7 @@ from .normalisation import Normalisation
 from .trust import gate
 
 # In the order in which they are asked whether a file is theirs.
-_FORMATS: tuple[Format, ...] = (native, checkpoints)
+_FORMATS: tuple[Format, ...] = (native, nnunet, checkpoints)
 
 
 def open_network(
@@ -90,12 +90,13 @@ def open_network(
         "output": output,
     }
     described = _described(reading, given)
+    source = reading.source or contents
     network = Network(
         reading.module,
         **described,
         name=reading.name or contents.path.stem,
-        path=contents.path,
-        sha256=contents.sha256,
+        path=source.path,
+        sha256=source.sha256,
         provenance=reading.provenance,
         file=NetworkFile(
             format_.NAME,

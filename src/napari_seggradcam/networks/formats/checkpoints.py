@@ -118,21 +118,19 @@ def load_into(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path) 
     NetworkFileError
         If names or shapes do not fit.
     """
-    state = _without_prefix(state, module)
-    misfits = _misfits(state, module)
-    if misfits:
+    state = without_prefix(state, module)
+    wrong = misfits(state, module)
+    if wrong:
         raise NetworkFileError(
             f"The state dict in {path} does not fit the {type(module).__name__} that the factory "
-            f"built: {'; '.join(misfits)}. Expected tensors of the same names and shapes; check "
+            f"built: {'; '.join(wrong)}. Expected tensors of the same names and shapes; check "
             "the factory and its kwargs."
         )
     module.load_state_dict(state)
     return module
 
 
-def _without_prefix(
-    state: Mapping[str, torch.Tensor], module: nn.Module
-) -> dict[str, torch.Tensor]:
+def without_prefix(state: Mapping[str, torch.Tensor], module: nn.Module) -> dict[str, torch.Tensor]:
     """State dict without the prefix that a wrapper (data parallel, Lightning) has put there.
 
     The prefix is the one under which most names are the module's own; what stands beside it,
@@ -151,7 +149,7 @@ def _without_prefix(
     return {n.removeprefix(best): t for n, t in state.items() if n.startswith(best)}
 
 
-def _misfits(state: Mapping[str, torch.Tensor], module: nn.Module) -> list[str]:
+def misfits(state: Mapping[str, torch.Tensor], module: nn.Module) -> list[str]:
     """What does not fit, in words."""
     own = module.state_dict()
     shapes = [

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import NetworkFileError, OptionError
 from .files import NetworkFile
-from .formats import checkpoints, native, nnunet
+from .formats import checkpoints, native, nnunet, smp
 from .formats.contents import Contents
 from .formats.reading import Format, Reading, Request
 from .network import Network
@@ -17,7 +17,7 @@ from .normalisation import Normalisation
 from .trust import gate
 
 # In the order in which they are asked whether a file is theirs.
-_FORMATS: tuple[Format, ...] = (native, nnunet, checkpoints)
+_FORMATS: tuple[Format, ...] = (native, nnunet, smp, checkpoints)
 
 
 def open_network(

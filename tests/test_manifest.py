@@ -10,6 +10,7 @@ from npe2.manifest.utils import import_python_name
 
 import napari_seggradcam
 from napari_seggradcam.viewer import reader
+from napari_seggradcam.widgets import network_reader
 from napari_seggradcam.widgets.settings import _KEYS, Settings
 
 PACKAGED = Path(napari_seggradcam.__file__).parent / "napari.yaml"
@@ -46,12 +47,14 @@ def test_dock_widget_takes_the_viewer_and_is_in_the_menu(manifest: PluginManifes
     assert item.command == widget.command
 
 
-def test_samples_and_reader(manifest: PluginManifest) -> None:
+def test_samples_and_readers(manifest: PluginManifest) -> None:
     assert [sample.key for sample in manifest.contributions.sample_data] == ["nuclei", "streets"]
-    (entry,) = manifest.contributions.readers
-    assert entry.filename_patterns == ["*.sgc.zarr"]
-    assert entry.accepts_directories
-    assert manifest_command(manifest, entry.command) is reader.get_reader
+    explanations, networks = manifest.contributions.readers
+    assert explanations.filename_patterns == ["*.sgc.zarr"]
+    assert explanations.accepts_directories
+    assert manifest_command(manifest, explanations.command) is reader.get_reader
+    assert {"*.pt", "*.onnx", "*.safetensors", "*.zip"} <= set(networks.filename_patterns)
+    assert manifest_command(manifest, networks.command) is network_reader.get_reader
 
 
 def test_preferences_are_those_that_the_dock_reads(manifest: PluginManifest) -> None:

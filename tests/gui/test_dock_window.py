@@ -272,3 +272,19 @@ def test_the_command_is_in_the_menu() -> None:
     manifest = PluginManifest.from_distribution(PLUGIN)
     entries = manifest.contributions.menus["napari/layers/visualize"]
     assert manifest.contributions.widgets[0].command in {entry.command for entry in entries}
+
+
+def test_a_network_file_dropped_on_napari_opens_in_the_dock(
+    make_napari_viewer_proxy: Any,
+    qtbot: Any,
+    small_demos: Path,  # noqa: F811
+) -> None:
+    viewer = make_napari_viewer_proxy(show=True)
+    layers = viewer.open(str(small_demos / "streets.safetensors"), plugin=PLUGIN)
+    assert layers == []
+    _frame, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Seg-Grad-CAM")
+    wait(qtbot, lambda: dock.network_control.opened is not None)
+    assert dock.network_control.opened.source.title == "streets.safetensors"
+    dock.detach()
+    dock.deleteLater()
+    settle(qtbot)

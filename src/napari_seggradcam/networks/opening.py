@@ -16,8 +16,8 @@ from .network import Network
 from .normalisation import Normalisation
 from .trust import gate
 
-# In the order in which they are asked whether a file is theirs.
-_FORMATS: tuple[Format, ...] = (native, nnunet, smp, checkpoints)
+# In the order in which they are asked whether a file is their own.
+FORMATS: tuple[Format, ...] = (native, nnunet, smp, checkpoints)
 
 
 def open_network(
@@ -112,13 +112,13 @@ def open_network(
 
 def _format_of(contents: Contents, request: Request) -> Format:
     """The format of a file; with a factory, one of numbers."""
-    formats = (checkpoints,) if request.factory is not None else _FORMATS
+    formats = (checkpoints,) if request.factory is not None else FORMATS
     for format_ in formats:
         if format_.recognises(contents):
             return format_
     raise NetworkFileError(
         f"{contents.path} is no network that can be opened. Expected one of the formats in the "
-        "documentation: " + ", ".join(format_.NAME for format_ in _FORMATS) + "."
+        "documentation: " + ", ".join(format_.NAME for format_ in FORMATS) + "."
     )
 
 

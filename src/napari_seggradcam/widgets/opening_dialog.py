@@ -17,7 +17,9 @@ _BARE = (
     "{title} holds numbers and no architecture. Say which function builds the network that they"
     " belong to; it is imported and run."
 )
-_UNTOLD = "{title} does not tell how raw values were normalised in training. It is kept with it."
+_UNTOLD = (
+    "{title} does not tell how raw values were normalised in training. Your answer is kept with it."
+)
 
 
 class OpeningDialog(QDialog):

@@ -16,9 +16,21 @@ from napari_seggradcam.networks.normalisation import (
     MeanStd,
     Normalisation,
     Percentile,
+    PercentileClip,
     ZeroMeanUnitVariance,
     normalisation_from_dict,
     normalisation_to_dict,
+)
+from napari_seggradcam.networks.normalisation_steps import (
+    Affine,
+    Binarize,
+    Cast,
+    Clip,
+    PerChannel,
+    ScaleLinear,
+    Sigmoid,
+    Softmax,
+    Steps,
 )
 from napari_seggradcam.networks.statistics import mean_and_deviation, percentiles
 from napari_seggradcam.networks.unet import UNet
@@ -30,6 +42,22 @@ ALL: list[Normalisation] = [
     Percentile(5, 90),
     ZeroMeanUnitVariance(),
     MeanStd((0.5, 0.1), (0.2, 0.3), 255.0),
+    Percentile(0, 100, eps=1e-6, joint=True),
+    PercentileClip(10, 80),
+    PercentileClip(high=80, joint=True, interpolated=False),
+    ZeroMeanUnitVariance(eps=0.1, joint=True),
+    ZeroMeanUnitVariance(least=1e-8),
+    Affine((1.0,), (2.0,)),
+    ScaleLinear((0.5, 2.0), (1.0, -1.0)),
+    Clip((100.0,), None),
+    Clip(None, (10.0, 500.0)),
+    Binarize((0.5, 30_000.0)),
+    Cast("float64"),
+    Cast("bool"),
+    Sigmoid(),
+    Softmax(),
+    Steps((PercentileClip(1, 99, joint=True), ZeroMeanUnitVariance(), Clip((0.0,)), Sigmoid())),
+    PerChannel((Percentile(), Steps((ScaleLinear((2.0,)), ZeroMeanUnitVariance(joint=True))))),
 ]
 
 
@@ -90,7 +118,7 @@ def test_json_round_trip(normalisation: Normalisation | None) -> None:
 
 @pytest.mark.parametrize("normalisation", ALL, ids=repr)
 def test_words(normalisation: Normalisation) -> None:
-    assert len(normalisation.describe()) > 10
+    assert len(normalisation.describe()) > 5
 
 
 @pytest.mark.parametrize(
@@ -109,6 +137,21 @@ def test_words(normalisation: Normalisation) -> None:
         {"kind": "mean-std", "mean": [], "std": []},
         {"kind": "mean-std", "mean": 0.5, "std": 0.5},
         {"kind": "mean-std", "mean": [0.5], "std": [0.5], "divide": 0},
+        {"kind": "percentile", "eps": -1},
+        {"kind": "percentile-clip"},
+        {"kind": "percentile-clip", "low": 50, "high": 20},
+        {"kind": "zero-mean-unit-variance", "eps": float("nan")},
+        {"kind": "affine", "shift": [0.0]},
+        {"kind": "scale-linear", "gain": 2.0},
+        {"kind": "scale-linear", "gain": [True]},
+        {"kind": "clip", "low": []},
+        {"kind": "clip", "low": [float("inf")]},
+        {"kind": "binarize", "threshold": ["a"]},
+        {"kind": "cast", "dtype": "float16"},
+        {"kind": "steps", "steps": []},
+        {"kind": "steps", "steps": [1]},
+        {"kind": "steps", "steps": [{"kind": "gamma"}]},
+        {"kind": "per-channel", "each": [None]},
     ],
     ids=str,
 )
@@ -117,9 +160,21 @@ def test_bad_descriptions(description: dict[str, object]) -> None:
         normalisation_from_dict(description)
 
 
-def test_wrong_number_of_channels() -> None:
+@pytest.mark.parametrize(
+    "normalisation",
+    [
+        MeanStd((0, 0, 0), (1, 1, 1)),
+        Clip(None, (1.0, 1.0, 1.0)),
+        PerChannel((Sigmoid(),) * 3),
+        Steps((Softmax(), ScaleLinear((1.0, 1.0, 1.0)))),
+    ],
+    ids=repr,
+)
+def test_wrong_number_of_channels(normalisation: Normalisation) -> None:
     with pytest.raises(ShapeError, match="3 channels and the image has 2"):
-        MeanStd((0, 0, 0), (1, 1, 1))(VALUES)
+        normalisation(VALUES)
+    with pytest.raises(ShapeError, match="3 channels and the image has 2"):
+        normalisation.check_channels(2)
 
 
 def test_the_network_normalises_before_padding() -> None:
@@ -150,6 +205,15 @@ def test_streamed_percentiles_are_those_of_numpy(
     expected = np.percentile(values, wanted, axis=(1, 2))
     found = percentiles(lambda: halves(values), wanted)
     assert found.dtype == expected.dtype == np.float64
+    assert np.array_equal(found, expected)
+
+
+@given(PARTS, st.tuples(st.floats(0, 100), st.floats(0, 100)) | st.just((50, 75)))
+def test_streamed_percentiles_that_are_values(
+    values: np.ndarray, wanted: tuple[float, float]
+) -> None:
+    expected = np.percentile(values, wanted, axis=(1, 2), method="inverted_cdf")
+    found = percentiles(lambda: halves(values), wanted, interpolated=False)
     assert np.array_equal(found, expected)
 
 

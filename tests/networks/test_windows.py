@@ -20,7 +20,15 @@ from napari_seggradcam.networks.normalisation import (
     MeanStd,
     Normalisation,
     Percentile,
+    PercentileClip,
     ZeroMeanUnitVariance,
+)
+from napari_seggradcam.networks.normalisation_steps import (
+    Clip,
+    PerChannel,
+    Sigmoid,
+    Softmax,
+    Steps,
 )
 from napari_seggradcam.networks.sizes import AxisRule
 from napari_seggradcam.networks.unet import UNet
@@ -35,7 +43,11 @@ TYPES = ("bool", "uint8", "uint16", "int16", "float32", "float64")
 
 def normalisations(channels: int) -> list[Normalisation | None]:
     fixed = MeanStd(tuple(range(channels)), (0.3,) * channels, 255.0)
-    return [None, Percentile(), Percentile(5, 90), ZeroMeanUnitVariance(), fixed]
+    clipped = Steps((PercentileClip(0.5, 99.5), Clip((-150.0,)), ZeroMeanUnitVariance(eps=1e-6)))
+    mixed = PerChannel((clipped, *[Percentile(joint=True)] * (channels - 1)))
+    shares = Steps((Percentile(joint=True, eps=1e-6), Sigmoid(), Softmax()))
+    plain = [None, Percentile(), Percentile(5, 90), ZeroMeanUnitVariance(), fixed]
+    return [*plain, clipped, mixed, shares]
 
 
 class Recorder:
@@ -179,17 +191,19 @@ def test_statistics_are_taken_over(normalisation: Normalisation | None) -> None:
         {"normalisation": None},
         {"normalisation": {"kind": "percentile", "low": 1.0, "high": 99.8}},
         {"normalisation": {"kind": "gamma"}},
-        {"shift": [0.0, 0.0], "scale": [1.0, 1.0]},
-        {"shift": [0.0, 0.0]},
-        {"scale": None},
-        {"scale": [float("nan")]},
-        {"shift": ["a"]},
+        {"fitted": {"kind": "affine", "shift": [0.0, 0.0], "scale": [1.0, 1.0]}},
+        {"fitted": {"kind": "affine", "shift": [0.0], "scale": [float("nan")]}},
+        {"fitted": {"kind": "affine", "shift": ["a"], "scale": [1.0]}},
+        {"fitted": {"kind": "affine", "shift": [0.0]}},
+        {"fitted": {"kind": "percentile"}},
+        {"fitted": [1]},
+        {"fitted": None},
     ],
     ids=str,
 )
 def test_statistics_of_something_else(change: dict[str, Any]) -> None:
     image = windowed(RANDOM.random((20, 30)))
-    with pytest.raises(OptionError, match=r"shift and scale of 1 channels.*fit\(\)"):
+    with pytest.raises(OptionError, match=r"those of 1 channels.*fit\(\)"):
         image.use_statistics(image.statistics() | change)
 
 

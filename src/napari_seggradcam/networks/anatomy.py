@@ -25,6 +25,8 @@ class Anatomy:
         Channels of the image.
     output
         Which of several outputs is the logits; None: the first of the largest.
+    sizes
+        Smallest size and step of every spatial axis, as the file declares them; None: any.
     lock
         Held while the module runs.
     """
@@ -35,16 +37,22 @@ class Anatomy:
         ndim: int,
         channels: int,
         output: str | None,
+        sizes: tuple[tuple[int, int], ...] | None,
         lock: "threading.RLock",
     ):
         self._prober = Prober(module, ndim, channels, output)
+        self._sizes_declared = sizes
         self._lock = lock
 
     @cached_property
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have, found by trying (0.1 to some seconds)."""
         with self._lock:
-            return self._prober.rules()
+            rules = self._prober.rules()
+        if self._sizes_declared is None:
+            return rules
+        declared = zip(rules, self._sizes_declared, strict=True)
+        return tuple(rule.narrowed(minimum, step) for rule, (minimum, step) in declared)
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:

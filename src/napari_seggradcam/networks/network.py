@@ -59,6 +59,8 @@ class Network:
         What opening the file showed.
     output : str or None
         Which of several outputs is explained.
+    sizes : tuple of (int, int), or None
+        Smallest size and step of every spatial axis, as its file declares them.
     lock : threading.RLock
         Held while the module runs, because hooks and flags belong to one run at a time.
     origin : Network or None
@@ -75,6 +77,7 @@ class Network:
         colours: Sequence[str] | None = None,
         normalisation: Normalisation | None = None,
         output: str | None = None,
+        sizes: Sequence[tuple[int, int]] | None = None,
         name: str | None = None,
         path: Path | None = None,
         sha256: str | None = None,
@@ -95,8 +98,9 @@ class Network:
         self.provenance = provenance or {}
         self.file = file
         self.output = output
+        self.sizes = None if sizes is None else tuple(sizes)
         self.lock = threading.RLock()
-        self._anatomy = Anatomy(module, self.ndim, channels, output, self.lock)
+        self._anatomy = Anatomy(module, self.ndim, channels, output, self.sizes, self.lock)
         self._given_classes = None if classes is None else tuple(classes)
         self._given_colours = None if colours is None else tuple(map(check_colour, colours))
         self._given_precision: str | None = None
@@ -247,7 +251,10 @@ class Network:
 
     @property
     def rules(self) -> tuple[AxisRule, ...]:
-        """Sizes that every spatial axis may have, found by trying (0.1 to some seconds)."""
+        """Sizes that every spatial axis may have, found by trying (0.1 to some seconds).
+
+        Of those that run, they are the ones that the file declares, where it does.
+        """
         return self._anatomy.rules
 
     @property

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import NetworkFileError, OptionError
 from .files import NetworkFile
-from .formats import checkpoints, native, nnunet, smp
+from .formats import bioimageio, checkpoints, native, nnunet, smp
 from .formats.contents import Contents
 from .formats.reading import Format, Reading, Request
 from .network import Network
@@ -17,7 +17,7 @@ from .normalisation import Normalisation
 from .trust import gate
 
 # In the order in which they are asked whether a file is their own.
-FORMATS: tuple[Format, ...] = (native, nnunet, smp, checkpoints)
+FORMATS: tuple[Format, ...] = (native, bioimageio, nnunet, smp, checkpoints)
 
 
 def open_network(
@@ -74,7 +74,7 @@ def open_network(
         If options do not go together.
     """
     contents = Contents(Path(path).expanduser())
-    request = Request(factory, kwargs or {}, weights, bool(trust))
+    request = Request(factory, kwargs or {}, weights, output, bool(trust))
     if factory is None and kwargs:
         raise OptionError("The option kwargs is for a factory; give factory= as well.")
     format_ = _format_of(contents, request)
@@ -94,6 +94,7 @@ def open_network(
     network = Network(
         reading.module,
         **described,
+        sizes=reading.sizes,
         name=reading.name or contents.path.stem,
         path=source.path,
         sha256=source.sha256,

@@ -53,6 +53,17 @@ class AxisRule:
         wanted = max(size, self.minimum)
         return self.base + math.ceil((wanted - self.base) / self.step) * self.step
 
+    def narrowed(self, minimum: int, step: int) -> "AxisRule":
+        """Those of these sizes that are also ``minimum``, ``minimum + step``, ….
+
+        What a file declares may be narrower than what runs, for reasons that trying does not
+        show. Where it does not agree with what runs, the rule stays as it is.
+        """
+        if step % self.step or (minimum - self.base) % self.step:
+            return self
+        least = minimum + max(0, math.ceil((self.minimum - minimum) / step)) * step
+        return replace(self, base=least, step=step, minimum=least)
+
 
 def find_rules(run: Run, ndim: int) -> tuple[AxisRule, ...]:
     """Rule for each spatial axis.

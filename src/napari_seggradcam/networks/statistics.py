@@ -24,8 +24,10 @@ _LOWEST = -148
 _EXPONENTS = 128 - _LOWEST + 1
 
 
-def percentiles(blocks: Blocks, wanted: Iterable[float]) -> NDArray[np.float64]:
-    """Percentiles of every channel, the same as `numpy.percentile` interpolates them.
+def percentiles(
+    blocks: Blocks, wanted: Iterable[float], interpolated: bool = True
+) -> NDArray[np.float64]:
+    """Percentiles of every channel, the same as those of `numpy.percentile`.
 
     Float32 numbers are sorted by their bits. One pass counts the upper 16 bits and a second one
     the lower 16 bits of the values that share their upper ones with a wanted value, which gives
@@ -37,14 +39,19 @@ def percentiles(blocks: Blocks, wanted: Iterable[float]) -> NDArray[np.float64]:
         Called twice.
     wanted
         From 0 to 100.
+    interpolated
+        Whether linearly, numpy's method ``"linear"``; otherwise ``"inverted_cdf"``, which only
+        gives values of the image.
 
     Returns
     -------
     ndarray of float64, shape (wanted, channels)
     """
     upper = _upper_counts(blocks)
-    last = int(upper[0].sum()) - 1
-    place = last * (np.asarray(tuple(wanted), np.float64) / 100)
+    count = int(upper[0].sum())
+    last = count - 1
+    share = np.asarray(tuple(wanted), np.float64) / 100
+    place = last * share if interpolated else np.maximum(np.ceil(count * share - 1), 0)
     below = np.floor(place).astype(np.int64)
     above = np.minimum(below + 1, last)
     values = _values_at(blocks, upper, sorted({*below.tolist(), *above.tolist()}))

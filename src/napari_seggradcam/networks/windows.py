@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from .images import Array, AxisOrder, borders
-from .normalisation import Fitted, Normalisation, normalisation_from_dict, normalisation_to_dict
+from .normalisation import Normalisation, normalisation_from_dict, normalisation_to_dict
 from .running import stop_if
 from .sizes import AxisRule
 from .statistics import Values
@@ -72,7 +72,7 @@ class WindowedImage:
         self._array = array
         self._order = AxisOrder.of(array, axes, network_axes, channels)
         self._normalisation = normalisation
-        self._fitted: Fitted | None = None
+        self._fitted: Normalisation | None = None
         self.shape = self._order.shape
         self.before, self.after = borders(self.shape, rules)
         self.padded_shape = tuple(
@@ -103,6 +103,7 @@ class WindowedImage:
         normalisation = self._normalisation
         if normalisation is None or self._fitted is not None:
             return
+        normalisation.check_channels(self._order.channels)
         boxes = self._blocks()
         done = 0
 
@@ -116,18 +117,14 @@ class WindowedImage:
                     total = normalisation.passes * len(boxes)
                     progress(done, total, "statistics of the image")
 
-        fitted = normalisation.fit(blocks)
-        fitted.check_channels(self._order.channels)
-        self._fitted = fitted
+        self._fitted = normalisation.fit(blocks)
 
     def statistics(self) -> dict[str, Any]:
         """What `fit` has found, in JSON types; it runs if need be."""
         self.fit()
-        fitted = self._fitted
         return {
             "normalisation": normalisation_to_dict(self._normalisation),
-            "shift": None if fitted is None else list(fitted.shift),
-            "scale": None if fitted is None else list(fitted.scale),
+            "fitted": normalisation_to_dict(self._fitted),
         }
 
     def use_statistics(self, statistics: dict[str, Any]) -> None:
@@ -141,17 +138,18 @@ class WindowedImage:
         fitted = None
         try:
             fits = normalisation_from_dict(statistics["normalisation"]) == self._normalisation
-            if self._normalisation is not None:
-                fitted = Fitted.of(statistics["shift"], statistics["scale"])
-                fits &= len(fitted.shift) == len(fitted.scale) == self._order.channels
-                fits &= all(map(math.isfinite, fitted.shift + fitted.scale))
+            fitted = normalisation_from_dict(statistics["fitted"])
+            fits &= (fitted is None) == (self._normalisation is None)
+            if fitted is not None:
+                fits &= fitted.passes == 0
+                fitted.check_channels(self._order.channels)
         except (KeyError, TypeError, ValueError):
             fits = False
         if not fits:
             raise OptionError(
-                f"The statistics are {statistics!r}; expected shift and scale of "
-                f"{self._order.channels} channels for the normalisation "
-                f"{normalisation_to_dict(self._normalisation)!r}. Compute them anew with fit()."
+                f"The statistics are {statistics!r}; expected those of {self._order.channels} "
+                f"channels for the normalisation {normalisation_to_dict(self._normalisation)!r}. "
+                "Compute them anew with fit()."
             )
         self._fitted = fitted
 

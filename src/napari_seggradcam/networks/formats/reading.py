@@ -22,6 +22,8 @@ class Request:
         What builds the module of a state dict.
     weights
         Which of several weights of a folder or package; None: the format's first choice.
+    output
+        Which of several outputs is explained; None: the format's first choice.
     trusted
         Whether Python code from the file may run.
     """
@@ -29,6 +31,7 @@ class Request:
     factory: str | Callable[..., nn.Module] | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    output: str | None = None
     trusted: bool = False
 
 
@@ -48,6 +51,8 @@ class Reading:
         Whether ``normalisation`` is what the file says where it is None, too.
     output
         Which of the module's outputs is the logits.
+    sizes
+        Smallest size and step of every spatial axis that the file declares.
     check
         A comparison with what the file says comes out.
     notices
@@ -67,6 +72,7 @@ class Reading:
     values_known: bool = False
     name: str | None = None
     output: str | None = None
+    sizes: Sequence[tuple[int, int]] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     check: Check | None = None
     notices: Sequence[str] = ()

@@ -14,7 +14,7 @@ from napari_seggradcam.errors import MissingPackage, NetworkFileError, Untrusted
 from napari_seggradcam.networks.formats import packages
 from napari_seggradcam.networks.normalisation import ZeroMeanUnitVariance
 from napari_seggradcam.networks.opening import open_network
-from opened_networks import assert_same, stages
+from opened_networks import assert_same, image_of, stages
 
 LABELS = {"background": 0, "cell": 1, "nucleus": 2}
 
@@ -145,7 +145,7 @@ def test_folder(tmp_path: Path) -> None:
     assert network.architecture == "nnU-Net mine: PlainConvUNet 2D, 3 stages"
     assert (network.axes, network.channels, network.step) == ("CYX", 1, (4, 4))
     assert network.classes == ("background", "cell", "nucleus")
-    assert network.normalisation == ZeroMeanUnitVariance()
+    assert network.normalisation == ZeroMeanUnitVariance(least=1e-8)
     assert network.name == "Dataset007_Cells mine fold 0"
     assert network.provenance["spacing"] == [1.0, 0.5]
     assert network.provenance["channel_names"] == ["stain 0"]
@@ -253,11 +253,36 @@ def test_labels(labels: dict[str, Any], classes: object, rows: int, tmp_path: Pa
     assert has_regions == any(isinstance(v, list) and len(v) > 1 for v in labels.values())
 
 
+def test_every_channel_has_its_scheme(tmp_path: Path) -> None:
+    names = ("ZScore", "CT", "RescaleTo01", "RGBTo01", "No")
+    plan = plans(schemes=tuple(f"{name}Normalization" for name in names))
+    numbers = {"percentile_00_5": 10.0, "percentile_99_5": 60.0, "mean": 30.0, "std": 8.0}
+    plan["foreground_intensity_properties_per_channel"] = {"1": numbers}
+    module = module_of(channels=5)
+    network = open_network(write(tmp_path, module, plan, dataset(channels=5)), device="cpu")
+    image = image_of(5, (16, 24))
+    score, tomography, rescaled, colours, raw = image
+    expected = [  # as in nnU-Net's default_normalization_schemes
+        (score - score.mean()) / max(score.std(), 1e-8),
+        (np.clip(tomography, 10, 60) - 30) / 8,
+        (rescaled - rescaled.min()) / (rescaled.max() - rescaled.min()),
+        colours / 255,
+        raw,
+    ]
+    np.testing.assert_allclose(network.normalisation(image), expected, rtol=1e-5, atol=1e-6)
+    plan = plans(schemes=("NoNormalization",))
+    (tmp_path / "raw").mkdir()
+    network = open_network(write(tmp_path / "raw", module_of(), plan))
+    assert network.normalisation is None
+    assert network.file.values_known
+
+
 def test_cascade_and_turned_axes_are_said(tmp_path: Path) -> None:
     plan = plans(3)
     plan["configurations"]["mine"]["previous_stage"] = "3d_lowres"
     plan["transpose_forward"] = [2, 0, 1]
     network = open_network(write(tmp_path, module_of(3, channels=3), plan))
+    assert len(network.normalisation.each) == 3
     assert network.channels == 3  # one of the image, two of the classes that are no background
     notices = " ".join(network.file.notices)
     assert "the segmentation of 3d_lowres" in notices

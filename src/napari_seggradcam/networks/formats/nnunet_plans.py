@@ -7,12 +7,22 @@ from typing import Any
 
 from torch import nn
 
-from ..normalisation import MeanStd, Normalisation, ZeroMeanUnitVariance
+from ..normalisation import MeanStd, Normalisation, Percentile, ZeroMeanUnitVariance
+from ..normalisation_steps import Clip, PerChannel, ScaleLinear, Steps
 from .packages import load_package
 
 _LIBRARY = "dynamic_network_architectures"
 _IGNORE = "ignore"
 _OLD_NAMES = {"PlainConvUNet": "n_conv_per_stage", "ResidualEncoderUNet": "n_blocks_per_stage"}
+_LEAST = 1e-8  # deviations count as not smaller
+_NONE = "NoNormalization"
+_BY_INTENSITY = "CTNormalization"
+_SCHEMES: dict[str, Normalisation] = {
+    "ZScoreNormalization": ZeroMeanUnitVariance(least=_LEAST),
+    "RescaleTo01Normalization": Percentile(0, 100),
+    "RGBTo01Normalization": MeanStd((0.0,), (1.0,), divide=255),
+    _NONE: ScaleLinear(),
+}
 
 
 class Plans:
@@ -88,9 +98,16 @@ class Plans:
     @property
     def normalisation(self) -> Normalisation | None:
         """What is done to the image's channels; nothing to those of a previous stage."""
-        schemes = [str(scheme) for scheme in self._configuration["normalization_schemes"]]
+        schemes = list(self._configuration["normalization_schemes"])
+        schemes += [_NONE] * (self.channels - len(schemes))
+        if set(schemes) == {_NONE}:
+            return None
         intensities = self._plans.get("foreground_intensity_properties_per_channel", {})
-        return normalisation_of(schemes, intensities, self.channels)
+        each = tuple(
+            _clipped(intensities[str(number)]) if scheme == _BY_INTENSITY else _SCHEMES[scheme]
+            for number, scheme in enumerate(schemes)
+        )
+        return each[0] if len(set(each)) == 1 else PerChannel(each)
 
     @property
     def crops(self) -> bool:
@@ -164,13 +181,12 @@ class Plans:
         }
 
 
-def normalisation_of(
-    schemes: list[str], intensities: Mapping[str, Any], channels: int
-) -> Normalisation | None:
-    """What is done to each channel; only the usual scheme so far."""
-    if set(schemes) == {"ZScoreNormalization"}:
-        return ZeroMeanUnitVariance()
-    return MeanStd((0.0,), (1.0,))
+def _clipped(intensity: Mapping[str, Any]) -> Normalisation:
+    """Numbers of the whole training set, as for computed tomography."""
+    low, high, mean, deviation = (
+        (float(intensity[name]),) for name in ("percentile_00_5", "percentile_99_5", "mean", "std")
+    )
+    return Steps((Clip(low, high), MeanStd(mean, (max(deviation[0], _LEAST),))))
 
 
 def _inherited(configurations: Mapping[str, Any], name: str) -> dict[str, Any]:

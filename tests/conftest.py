@@ -16,11 +16,11 @@ from hypothesis import settings
 
 torch.set_num_threads(1)
 
-# torchvision's wheel is for another build of torch than the CPU's, which lacks these two; nothing
-# here calls them.
-_torchvision = torch.library.Library("torchvision", "FRAGMENT")  # kept, or they are gone again
-for _name in ("nms", "qnms"):
-    _torchvision.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+# torchvision, which smp and timm import, comes built for CUDA and then misses two operations of
+# its own on the CPU. The library has to stay alive.
+_tv = torch.library.Library("torchvision", "FRAGMENT")
+for op in ("nms", "qnms"):
+    _tv.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 # A busy machine is slow, not wrong; CI tries the same examples every time.
 settings.register_profile("seggradcam", deadline=None, derandomize=bool(os.environ.get("CI")))

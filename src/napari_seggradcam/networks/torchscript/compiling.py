@@ -278,19 +278,15 @@ def _plain(node: Any, kind: str) -> Function | None:
 def _own(kind: str, node: Any) -> Function:
     """Aten's function, called with arguments in the order of the schema."""
     function = packet(kind)
-    words = [argument.name if argument.kwarg_only else None for argument in _arguments(node)]
-    positional = sum(word is None for word in words)
-    if positional == len(words):
-        return function
+    arguments = _arguments(node)
+    words: list[str] = [argument.name for argument in arguments if argument.kwarg_only]
+    positional = len(arguments) - len(words)
 
-    def call_own(*values: Any) -> Any:
-        return function(
-            *values[:positional],
-            **dict(zip(words[positional:], values[positional:], strict=True)),
-        )
+    def with_words(*values: Any) -> Any:
+        named = dict(zip(words, values[positional:], strict=True))
+        return function(*values[:positional], **named)
 
-    call_own.__name__ = kind.partition("::")[2]
-    return call_own
+    return with_words if words else function
 
 
 def _arguments(node: Any) -> Sequence[Any]:

@@ -39,7 +39,7 @@ class Home:
     def settle(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
         """Note where a module is, or if it has no parameters, where its arguments are."""
         given = (a for a in arguments if isinstance(a, torch.Tensor))
-        tensor = next(module.parameters(), None)
+        tensor: torch.Tensor | None = next(module.parameters(), None)
         tensor = next(given, None) if tensor is None else tensor
         if tensor is not None:
             self.device, self.dtype = tensor.device, tensor.dtype

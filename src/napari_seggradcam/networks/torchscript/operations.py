@@ -37,7 +37,9 @@ def packet(kind: str) -> Function:
         If it is not aten's, is not allowed, or does not exist.
     """
     namespace, _, name = kind.partition("::")
-    found = getattr(torch.ops.aten, name, None) if namespace == "aten" else None
+    found: Function | None = None
+    if namespace == "aten":
+        found = getattr(torch.ops.aten, name, None)
     if found is None or kind in _DENIED:
         raise unsupported(kind)
     return found
@@ -168,7 +170,9 @@ def _upsample(kind: str, mode: str, aligned: bool, antialias: bool = False) -> F
 
     def function(x: torch.Tensor, size: Any, *options: Any) -> Any:
         corners, factors = (options[0] if aligned else None), options[aligned:]
-        scales = factors[0] if factors and isinstance(factors[0], list | tuple) else list(factors)
+        scales: Any = (
+            factors[0] if factors and isinstance(factors[0], list | tuple) else list(factors)
+        )
         if not any(scales):
             scales = None
         if size is not None and scales is not None:

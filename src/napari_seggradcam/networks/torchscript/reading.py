@@ -36,7 +36,9 @@ def read_scripted(path: str | Path) -> torch.jit.ScriptModule:
         with warnings.catch_warnings():
             # There is nothing that a user could do about it.
             warnings.filterwarnings("ignore", "`torch.jit.load` is", DeprecationWarning)
-            scripted = torch.jit.load(str(path), map_location="cpu")
+            scripted: Any = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location="cpu"
+            )
     except Exception as error:
         raise NetworkFileError(
             f"{path} can't be loaded as TorchScript; it is damaged, or of a newer version of "

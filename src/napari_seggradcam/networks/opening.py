@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import NetworkFileError, OptionError
 from .files import NetworkFile
-from .formats import bioimageio, checkpoints, native, nnunet, smp
+from .formats import bioimageio, cellpose, checkpoints, huggingface, monai, native, nnunet, smp
 from .formats.contents import Contents
 from .formats.reading import Format, Reading, Request
 from .network import Network
@@ -17,7 +17,16 @@ from .normalisation import Normalisation
 from .trust import gate
 
 # In the order in which they are asked whether a file is their own.
-FORMATS: tuple[Format, ...] = (native, bioimageio, nnunet, smp, checkpoints)
+FORMATS: tuple[Format, ...] = (
+    native,
+    bioimageio,
+    nnunet,
+    smp,
+    monai,
+    cellpose,
+    huggingface,
+    checkpoints,
+)
 
 
 def open_network(

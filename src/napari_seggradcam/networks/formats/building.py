@@ -9,7 +9,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ...errors import NetworkFileError, SegGradCamError
-from .checkpoints import misfits, without_prefix
+
+_NAMED = 4  # as many tensors as a message names
 
 
 def build_with_weights(
@@ -98,3 +99,43 @@ class _ShapesOnly(TorchFunctionMode):
         if func is torch.empty and kwargs.get("device") is None:
             kwargs["device"] = "meta"
         return func(*args, **kwargs)
+
+
+def without_prefix(state: Mapping[str, torch.Tensor], module: nn.Module) -> dict[str, torch.Tensor]:
+    """State dict without the prefix that a wrapper (data parallel, Lightning) has put there.
+
+    The prefix is the one under which most names are the module's own; what stands beside it,
+    such as the weights of a loss, belongs to the wrapper and is left out.
+    """
+    known = module.state_dict().keys()
+    prefixes = [""]
+    for name in state:
+        parts = name.split(".")
+        prefixes += [".".join(parts[:i]) + "." for i in range(1, len(parts))]
+
+    def fitting(prefix: str) -> int:
+        return sum(n.startswith(prefix) and n.removeprefix(prefix) in known for n in state)
+
+    best = max(dict.fromkeys(prefixes), key=fitting)  # max keeps the first of equals
+    return {n.removeprefix(best): t for n, t in state.items() if n.startswith(best)}
+
+
+def misfits(state: Mapping[str, torch.Tensor], module: nn.Module) -> list[str]:
+    """What does not fit, in words."""
+    own = module.state_dict()
+    shapes = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    parts = {
+        "missing are": [name for name in own if name not in state],
+        "unknown to the module are": [name for name in state if name not in own],
+        "of another shape are": shapes,
+    }
+    return [f"{what} {_some(names)}" for what, names in parts.items() if names]
+
+
+def _some(names: list[str]) -> str:
+    more = f", … ({len(names)} in all)" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

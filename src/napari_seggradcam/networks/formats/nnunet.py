@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ...errors import NetworkFileError
-from ..trust import Level, Needs
+from ..trust import Needs
 from . import pickles
 from .building import build_with_weights
 from .contents import Contents
@@ -32,22 +32,12 @@ def recognises(contents: Contents) -> bool:
     """Whether checkpoints lie beside or under ``plans.json``, or it is one of nnU-Net's."""
     if contents.is_folder:
         return bool(_checkpoints(contents)) and _folder(contents) is not None
-    pickled = contents.find("data.pkl") if contents.is_zip else None
-    if pickled is None:
-        return False
-    try:
-        content = contents.read(pickled)
-    except NetworkFileError:
-        return False
-    return all(key in content for key in (b"network_weights", b"init_args", b"trainer_name"))
+    return pickles.mentions(contents, "network_weights", "init_args", "trainer_name")
 
 
 def needs(contents: Contents, request: Request) -> Needs:
     """Numbers, as a rule; a trainer of somebody's own may save other things."""
-    names = pickles.foreign_names(_chosen(contents, request))
-    if names:
-        return Needs(Level.CODE, f"the checkpoint is a pickle. It imports {', '.join(names)}.")
-    return Needs(Level.DATA)
+    return pickles.needs_of(_chosen(contents, request))
 
 
 def read(contents: Contents, request: Request) -> Reading:
@@ -62,7 +52,7 @@ def read(contents: Contents, request: Request) -> Reading:
     """
     chosen = _chosen(contents, request)
     try:
-        saved = _load(chosen, request)
+        saved = pickles.load_agreed(chosen, request.trusted)
         told = saved["init_args"]
         folder = _folder(chosen)
         plans = Plans(
@@ -105,17 +95,6 @@ def read(contents: Contents, request: Request) -> Reading:
         notices=said,
         source=chosen,
     )
-
-
-def _load(chosen: Contents, request: Request) -> Any:
-    try:
-        return pickles.load_values(chosen)
-    except pickles.NeedsCode as error:
-        if not request.trusted:
-            raise NetworkFileError(
-                f"{chosen.path} holds more than numbers and can't be opened: {error}"
-            ) from error
-        return pickles.load_trusted(chosen)
 
 
 def _chosen(contents: Contents, request: Request) -> Contents:

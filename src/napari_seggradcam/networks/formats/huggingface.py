@@ -1,15 +1,17 @@
 """Hugging Face networks for semantic segmentation: folders of transformers' ``save_pretrained``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from ...errors import NetworkFileError
 from ..normalisation import MeanStd
 from ..trust import Level, Needs
-from .building import build_with_weights
+from .building import described_module
 from .contents import Contents
 from .native import read_safetensors
 from .packages import load_package
@@ -50,17 +52,7 @@ def read(contents: Contents, request: Request) -> Reading:
     folder = _folder(contents)
     config = config_of(contents)
 
-    def make() -> nn.Module:
-        options = {"local_files_only": True, "trust_remote_code": request.trusted}
-        described = library.AutoConfig.from_pretrained(folder, **options)
-        if getattr(described, "use_pretrained_backbone", False):
-            described.use_pretrained_backbone = False  # or it would be downloaded
-        module: nn.Module = library.AutoModelForSemanticSegmentation.from_config(
-            described, trust_remote_code=request.trusted
-        )
-        return module
-
-    module = build_with_weights(make, read_safetensors(folder / WEIGHTS)[0], folder)
+    module = _module(library, folder, request.trusted)
     preparation = _preparation(folder)
     try:
         normalisation, classes = _normalisation(preparation), _classes(config)
@@ -81,6 +73,42 @@ def read(contents: Contents, request: Request) -> Reading:
         output="logits",
         notices=notices,
     )
+
+
+def _module(library: ModuleType, folder: Path, trusted: bool) -> nn.Module:
+    """The network with its weights, whose names in the file only transformers knows."""
+    options = {"local_files_only": True, "trust_remote_code": trusted}
+    auto = library.AutoModelForSemanticSegmentation
+
+    def make() -> Any:
+        config = library.AutoConfig.from_pretrained(folder, **options)
+        if getattr(config, "use_pretrained_backbone", False):
+            config.use_pretrained_backbone = False  # or it would be downloaded
+        return auto.from_config(config, trust_remote_code=trusted)
+
+    empty = described_module(make, folder)
+    weights = read_safetensors(folder / WEIGHTS)[0].values()
+    wanted, found = (_size(tensors) for tensors in (empty.state_dict().values(), weights))
+    if wanted != found:
+        raise NetworkFileError(
+            f"{folder} describes a {type(empty).__name__} of {wanted:,} numbers, and its weights "
+            f"have {found:,}; they do not fit. The folder may be damaged."
+        )
+    try:
+        module, report = auto.from_pretrained(
+            folder, config=empty.config, use_safetensors=True, output_loading_info=True, **options
+        )
+    except Exception as error:  # whatever transformers says to what it can't load
+        raise NetworkFileError(f"{folder} can't be loaded by transformers: {error}") from error
+    missing = [str(name) for name in report["missing_keys"]]
+    if missing:
+        raise NetworkFileError(f"{folder} lacks the weights {', '.join(missing[:4])}.")
+    loaded: nn.Module = module.float()
+    return loaded.eval()
+
+
+def _size(tensors: Iterable[torch.Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)
 
 
 def _folder(contents: Contents) -> Path:

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import NetworkFileError, OptionError
 from .files import NetworkFile
-from .formats import bioimageio, checkpoints, native
+from .formats import bioimageio, cellpose, checkpoints, huggingface, monai, native, nnunet, smp
 from .formats.contents import Contents
 from .formats.reading import Format, Reading, Request
 from .network import Network
@@ -17,7 +17,16 @@ from .normalisation import Normalisation
 from .trust import gate
 
 # In the order in which they are asked whether a file is their own.
-FORMATS: tuple[Format, ...] = (native, bioimageio, checkpoints)
+FORMATS: tuple[Format, ...] = (
+    native,
+    bioimageio,
+    nnunet,
+    smp,
+    monai,
+    cellpose,
+    huggingface,
+    checkpoints,
+)
 
 
 def open_network(
@@ -90,13 +99,14 @@ def open_network(
         "output": output,
     }
     described = _described(reading, given)
+    source = reading.source or contents
     network = Network(
         reading.module,
         **described,
         sizes=reading.sizes,
         name=reading.name or contents.path.stem,
-        path=contents.path,
-        sha256=contents.sha256,
+        path=source.path,
+        sha256=source.sha256,
         provenance=reading.provenance,
         file=NetworkFile(
             format_.NAME,

@@ -14,6 +14,8 @@ from torch import nn
 from ...errors import FactoryNeeded, NetworkFileError
 from ..trust import Level, Needs
 from . import pickles
+from .architectures import architecture_of
+from .building import build_with_weights, misfits, without_prefix
 from .contents import Contents
 from .factories import build_module
 from .native import read_safetensors
@@ -22,7 +24,6 @@ from .reading import Reading, Request
 NAME = "checkpoint"
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
-_NAMED = 4  # as many tensors as a message names
 
 
 def recognises(contents: Contents) -> bool:
@@ -64,12 +65,25 @@ def read(contents: Contents, request: Request) -> Reading:
         return Reading(whole.eval())
     state = find_state_dict(saved if whole is None else whole.state_dict(), contents.path)
     if request.factory is None:
+        return _recognised(state, contents)
+    module = build_module(request.factory, request.kwargs)
+    return Reading(load_into(module, state, contents.path).eval())
+
+
+def _recognised(state: Mapping[str, torch.Tensor], contents: Contents) -> Reading:
+    """A state dict of an architecture that is known by its names."""
+    known = architecture_of(state)
+    if known is None:
         raise FactoryNeeded(
             f"{contents.path} is a state dict, which has numbers and no architecture. Give "
             'factory="package.module:function" that builds the module it belongs to.'
         )
-    module = build_module(request.factory, request.kwargs)
-    return Reading(load_into(module, state, contents.path).eval())
+    said = f"The names of its weights are those of the {known.name}. {known.assumed}"
+    return Reading(
+        build_with_weights(known.make, state, contents.path),
+        architecture=known.name,
+        notices=(said.rstrip(),),
+    )
 
 
 def _load(contents: Contents) -> Any:
@@ -118,55 +132,13 @@ def load_into(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path) 
     NetworkFileError
         If names or shapes do not fit.
     """
-    state = _without_prefix(state, module)
-    misfits = _misfits(state, module)
-    if misfits:
+    state = without_prefix(state, module)
+    wrong = misfits(state, module)
+    if wrong:
         raise NetworkFileError(
             f"The state dict in {path} does not fit the {type(module).__name__} that the factory "
-            f"built: {'; '.join(misfits)}. Expected tensors of the same names and shapes; check "
+            f"built: {'; '.join(wrong)}. Expected tensors of the same names and shapes; check "
             "the factory and its kwargs."
         )
     module.load_state_dict(state)
     return module
-
-
-def _without_prefix(
-    state: Mapping[str, torch.Tensor], module: nn.Module
-) -> dict[str, torch.Tensor]:
-    """State dict without the prefix that a wrapper (data parallel, Lightning) has put there.
-
-    The prefix is the one under which most names are the module's own; what stands beside it,
-    such as the weights of a loss, belongs to the wrapper and is left out.
-    """
-    known = module.state_dict().keys()
-    prefixes = [""]
-    for name in state:
-        parts = name.split(".")
-        prefixes += [".".join(parts[:i]) + "." for i in range(1, len(parts))]
-
-    def fitting(prefix: str) -> int:
-        return sum(n.startswith(prefix) and n.removeprefix(prefix) in known for n in state)
-
-    best = max(dict.fromkeys(prefixes), key=fitting)  # max keeps the first of equals
-    return {n.removeprefix(best): t for n, t in state.items() if n.startswith(best)}
-
-
-def _misfits(state: Mapping[str, torch.Tensor], module: nn.Module) -> list[str]:
-    """What does not fit, in words."""
-    own = module.state_dict()
-    shapes = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in own.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    parts = {
-        "missing are": [name for name in own if name not in state],
-        "unknown to the module are": [name for name in state if name not in own],
-        "of another shape are": shapes,
-    }
-    return [f"{what} {_some(names)}" for what, names in parts.items() if names]
-
-
-def _some(names: list[str]) -> str:
-    more = f", … ({len(names)} in all)" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -18,6 +18,7 @@ from numpy._core import multiarray
 from torch import nn
 
 from ...errors import NetworkFileError
+from ..trust import Level, Needs
 from .contents import Contents
 
 _VALUES: list[Any] = [
@@ -30,6 +31,7 @@ _VALUES: list[Any] = [
     (PurePosixPath, "pathlib.PosixPath"),
     (PureWindowsPath, "pathlib.WindowsPath"),
 ]
+_STRINGS = 2**22  # bytes in which the strings of a file from before torch 1.6 lie
 
 
 class NeedsCode(Exception):
@@ -71,6 +73,32 @@ def load_values(contents: Contents) -> Any:
         raise NetworkFileError(_no_network(contents)) from error
 
 
+def load_agreed(contents: Contents, trusted: bool) -> Any:
+    """Content of a file of numbers, or if somebody has agreed to it of one that runs code.
+
+    Raises
+    ------
+    NetworkFileError
+        If it is damaged, or would run code that nobody has agreed to.
+    """
+    try:
+        return load_values(contents)
+    except NeedsCode as error:
+        if not trusted:
+            raise NetworkFileError(
+                f"{contents.path} holds more than numbers and can't be opened: {error}"
+            ) from error
+        return load_trusted(contents)
+
+
+def needs_of(contents: Contents) -> Needs:
+    """What opening a file would run, which should hold numbers alone."""
+    names = foreign_names(contents)
+    if names:
+        return Needs(Level.CODE, f"{contents.path.name} imports {', '.join(names)}.")
+    return Needs(Level.DATA)
+
+
 def load_trusted(contents: Contents) -> Any:
     """Content of a file whose code may run.
 
@@ -86,6 +114,22 @@ def load_trusted(contents: Contents) -> Any:
             f"{contents.path} can't be opened by torch.load: {error}. The code that it was saved "
             "with may have to be installed."
         ) from error
+
+
+def mentions(contents: Contents, *names: str) -> bool:
+    """Whether the pickled part of a file has some strings; nothing is unpickled to find out."""
+    try:
+        if contents.is_zip:
+            pickled = contents.find("data.pkl")
+            content = b"" if pickled is None else contents.read(pickled)
+        elif contents.is_pickle:  # of torch before 1.6: strings come first, numbers behind them
+            with contents.path.open("rb") as file:
+                content = file.read(_STRINGS)
+        else:
+            return False
+    except (NetworkFileError, OSError):
+        return False
+    return all(name.encode() in content for name in names)
 
 
 def foreign_names(contents: Contents) -> list[str]:

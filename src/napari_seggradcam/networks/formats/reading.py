@@ -57,6 +57,9 @@ class Reading:
         A comparison with what the file says comes out.
     notices
         What a person should know, in sentences.
+    source
+        What was read, where the path holds several networks: opened by its own path, it gives
+        the same one. None: all that the path holds.
     """
 
     module: nn.Module
@@ -73,6 +76,7 @@ class Reading:
     provenance: dict[str, Any] = field(default_factory=dict)
     check: Check | None = None
     notices: Sequence[str] = ()
+    source: Contents | None = None
 
 
 class Format(Protocol):

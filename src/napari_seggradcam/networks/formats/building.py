@@ -1,0 +1,141 @@
+"""Modules built from a description that a file holds, with the weights that lie beside it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from ...errors import NetworkFileError, SegGradCamError
+
+_NAMED = 4  # as many tensors as a message names
+
+
+def build_with_weights(
+    make: Callable[[], Any], state: Mapping[str, torch.Tensor], path: Path
+) -> nn.Module:
+    """Module of a description, with its weights, in evaluation mode.
+
+    Nothing larger than the weights is allocated, whatever sizes the description asks for.
+
+    Parameters
+    ----------
+    make
+        Builds the module, with any numbers.
+    state
+        The weights, by name, which may have the prefix of a wrapper; floating point numbers
+        become float32.
+    path
+        Where the description lies, for messages.
+
+    Raises
+    ------
+    NetworkFileError
+        If the module can't be built, or the weights do not fit it.
+    """
+    module = described_module(make, path)
+    state = without_prefix(state, module)
+    wrong = misfits(state, module)
+    if wrong:
+        raise NetworkFileError(
+            f"The weights in {path} do not fit the {type(module).__name__} that is described "
+            f"there: {'; '.join(wrong)}. Expected tensors of the same names and shapes; the file "
+            "may be damaged, or of another version."
+        )
+    weights = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+    }
+    module.load_state_dict(weights, assign=True)
+    tensors = (*module.parameters(), *module.buffers())
+    if any(tensor.is_meta for tensor in tensors):
+        raise NetworkFileError(
+            f"{path} describes a {type(module).__name__} with numbers that its weights do not "
+            "have; it can't be built."
+        )
+    return module.eval()
+
+
+def described_module(make: Callable[[], Any], path: Path) -> nn.Module:
+    """Module of a description whose parameters have shapes and no numbers.
+
+    Raises
+    ------
+    NetworkFileError
+        If it can't be built.
+    SegGradCamError
+        What ``make`` itself says.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), _ShapesOnly():
+            module = make()
+    except SegGradCamError:
+        raise
+    except Exception as error:  # whatever a constructor says to what it can't use
+        raise NetworkFileError(
+            f"{path} describes a network that can't be built: {error or type(error).__name__}. "
+            "It may be damaged, or need another version of its library."
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise NetworkFileError(
+            f"{path} describes a {type(module).__name__}; expected a module of torch."
+        )
+    return module
+
+
+class _ShapesOnly(TorchFunctionMode):
+    """Makes `torch.empty`, and with it new parameters, without memory."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty and kwargs.get("device") is None:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def without_prefix(state: Mapping[str, torch.Tensor], module: nn.Module) -> dict[str, torch.Tensor]:
+    """State dict without the prefix that a wrapper (data parallel, Lightning) has put there.
+
+    The prefix is the one under which most names are the module's own; what stands beside it,
+    such as the weights of a loss, belongs to the wrapper and is left out.
+    """
+    known = module.state_dict().keys()
+    prefixes = [""]
+    for name in state:
+        parts = name.split(".")
+        prefixes += [".".join(parts[:i]) + "." for i in range(1, len(parts))]
+
+    def fitting(prefix: str) -> int:
+        return sum(n.startswith(prefix) and n.removeprefix(prefix) in known for n in state)
+
+    best = max(dict.fromkeys(prefixes), key=fitting)  # max keeps the first of equals
+    return {n.removeprefix(best): t for n, t in state.items() if n.startswith(best)}
+
+
+def misfits(state: Mapping[str, torch.Tensor], module: nn.Module) -> list[str]:
+    """What does not fit, in words."""
+    own = module.state_dict()
+    shapes = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    parts = {
+        "missing are": [name for name in own if name not in state],
+        "unknown to the module are": [name for name in state if name not in own],
+        "of another shape are": shapes,
+    }
+    return [f"{what} {_some(names)}" for what, names in parts.items() if names]
+
+
+def _some(names: list[str]) -> str:
+    more = f", … ({len(names)} in all)" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

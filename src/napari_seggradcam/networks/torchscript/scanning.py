@@ -150,7 +150,7 @@ def _in_node(node: ast.AST) -> list[str]:
     if path == ["torch", "load"]:
         return [f"calls torch.load {where}, which reads files"]
     inside = path[path.index("ops") + 1 :] if "ops" in path[:2] else []
-    return _operation(*inside, where) if len(inside) == 2 else []
+    return _operation(inside[0], inside[1], where) if len(inside) == 2 else []
 
 
 def _getattr(node: ast.Call, where: str) -> list[str]:

@@ -519,3 +519,17 @@ class Grows(nn.Module):
 def test_another_path_for_large_images() -> None:
     with pytest.raises(NetworkError, match="other modules on a larger image"):
         _ = opened(Grows()).layers
+
+
+def test_padding_of_small_maps_is_no_upsampling() -> None:
+    """EfficientNets pad by modules of their own, which enlarge deep maps by more than a skip."""
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, 3, 32, 1),
+        nn.ZeroPad2d(2),
+        nn.Conv2d(4, 4, 5),
+        nn.Upsample(scale_factor=32),
+        nn.Conv2d(4, 2, 1),
+    )
+    found = stages(opened(module))
+    assert found["bottleneck"] == ["0", "1", "2"]
+    assert found["head"] == ["4"]

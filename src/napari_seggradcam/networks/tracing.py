@@ -211,10 +211,10 @@ class _Recorder(FunctionCalls):
         value = self.trace.values[self.number(output)]
         if value.number < self._entered:
             return  # the module did nothing, as Identity and Dropout in evaluation
-        # A module may upsample by means that its functions do not tell, such as reshaping.
-        value.upsampled |= all(
-            self._is_larger(value.shape, self.trace.values[i].shape) for i in inputs
-        ) and bool(inputs)
+        # A module may upsample by means that its functions do not tell, such as reshaping; but
+        # one that pads a small map does not upsample it.
+        larger = [self._is_larger(value.shape, self.trace.values[i].shape) for i in inputs]
+        value.upsampled |= bool(larger) and all(larger) and value.function != "pad"
         weighted = next(module.parameters(), None) is not None
         self.trace.calls.append(ModuleCall(path, call, kind, weighted, value.number))
 

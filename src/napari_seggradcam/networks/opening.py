@@ -9,7 +9,19 @@ from torch import nn
 
 from ..errors import NetworkFileError, OptionError
 from .files import NetworkFile
-from .formats import bioimageio, cellpose, checkpoints, huggingface, monai, native, nnunet, smp
+from .formats import (
+    bioimageio,
+    cellpose,
+    checkpoints,
+    exported,
+    huggingface,
+    monai,
+    native,
+    nnunet,
+    onnx,
+    smp,
+    torchscript,
+)
 from .formats.contents import Contents
 from .formats.reading import Format, Reading, Request
 from .network import Network
@@ -23,6 +35,9 @@ FORMATS: tuple[Format, ...] = (
     nnunet,
     smp,
     monai,
+    torchscript,
+    exported,
+    onnx,
     cellpose,
     huggingface,
     checkpoints,

@@ -1,0 +1,50 @@
+"""Files of ``torch.export`` (``.pt2``)."""
+
+from ..exported.reading import read_exported
+from ..exported.scanning import scan
+from ..trust import Level, Needs
+from .blank_images import image_for
+from .contents import Contents
+from .reading import Reading, Request
+
+NAME = "torch.export"
+
+_MOST = 2**33  # bytes of a member; weights are the largest
+
+
+def recognises(contents: Contents) -> bool:
+    """Whether it is an archive of torch.export, of this version or of one before 2.8."""
+    if not contents.is_zip:
+        return False
+    parts = [name.split("/") for name in contents.names]
+    old = any(part[-1] == "serialized_exported_program.json" for part in parts)
+    return old or (
+        any(part[-1] == "archive_format" for part in parts)
+        and any("models" in part[:-1] for part in parts)
+    )
+
+
+def needs(contents: Contents, request: Request) -> Needs:
+    """What torch would unpickle or evaluate."""
+    found = scan(contents.names, lambda name: contents.read(name, _MOST))
+    if found:
+        return Needs(Level.CODE, f"in it is {'; '.join(map(str, found))}.")
+    return Needs(Level.SCANNED, "an exported graph of torch's own operations.")
+
+
+def read(contents: Contents, request: Request) -> Reading:
+    """Open a file.
+
+    Raises
+    ------
+    NetworkFileError
+        If it is damaged, or was exported for images of one size.
+    """
+    exported = read_exported(contents.path, trust=request.trusted)
+    channels = exported.channels or image_for(exported.module, str(contents.path)).shape[1]
+    return Reading(
+        exported.module,
+        architecture=f"exported graph {len(exported.axes) - 1}D",
+        axes=exported.axes,
+        channels=channels,
+    )

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ...errors import NetworkFileError, SegGradCamError, UntrustedNetwork
+from ..formats.contents import file_sha256
 from .functions import use_functions
 from .scanning import member_of, scan
 
@@ -73,7 +74,11 @@ def read_exported(path: Path, *, trust: bool = False) -> ExportedNetwork:
     if found and not trust:
         raise UntrustedNetwork(
             f"Opening {path} could run code from the file ({found[0]}). If you trust where it "
-            "comes from, open it with trust=True; better, ask for a state dict or ONNX."
+            "comes from, open it with trust=True; better, ask for a state dict or ONNX.",
+            path=path,
+            sha256=file_sha256(path),
+            what="; ".join(map(str, found)),
+            source={},
         )
     # What is loaded is what was scanned: torch and Python need not agree on what a zip file holds.
     content = path.read_bytes() if found else _packed(members)

@@ -164,13 +164,17 @@ def _steps_of(name: str, options: Mapping[str, Any]) -> list[Normalisation] | No
 
 
 def _normalised(options: Mapping[str, Any], joint: bool) -> list[Normalisation] | None:
-    given = options.get("subtrahend"), options.get("divisor")
-    if given == (None, None):
+    mean, deviation = options.get("subtrahend"), options.get("divisor")
+    if mean is None and deviation is None:
         return [ZeroMeanUnitVariance(joint=joint)]
-    if None in given:
+    if mean is None or deviation is None:
         return None
-    mean, deviation = (tuple(float(n) for n in (g if isinstance(g, list) else [g])) for g in given)
-    return [MeanStd(mean, deviation)]
+    return [MeanStd(_numbers(mean), _numbers(deviation))]
+
+
+def _numbers(given: Any) -> tuple[float, ...]:
+    """One number for all channels, or one for each."""
+    return tuple(float(number) for number in (given if isinstance(given, list) else [given]))
 
 
 def _ranged(
@@ -178,8 +182,9 @@ def _ranged(
 ) -> list[Normalisation]:
     """From 0 … 1 to the range that a transform asks for."""
     low, high = options.get("b_min"), options.get("b_max")
-    if percentiles is not None and options.get("relative"):
-        low, high = (low + (high - low) * p / 100 for p in percentiles)
+    if percentiles is not None and options.get("relative") and None not in (low, high):
+        least, most = float(low or 0), float(high or 0)
+        low, high = (least + (most - least) * p / 100 for p in percentiles)
     steps = _to_range(low, high)
     if options.get("clip") and not low is high is None:
         bounds = (None if bound is None else (float(bound),) for bound in (low, high))

@@ -151,9 +151,13 @@ def archive(path: Path, members: dict[str, bytes], **options: Any) -> Path:
 
 
 def a_bomb(path: Path) -> Path:
-    zeros = bytes(2**25)
-    members = {f"x/data/{n}": zeros for n in range(60)}
-    return archive(path, {"x/data.pkl": b"", **members}, compression=zipfile.ZIP_DEFLATED)
+    """As one of 2 GB of zeros looks before it is unfolded."""
+    archive(path, {"x/data.pkl": bytes(2**20)}, compression=zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 24 : entry + 28] = (2**31 - 1).to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
 
 
 def a_link(path: Path) -> Path:

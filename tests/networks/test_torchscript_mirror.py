@@ -166,9 +166,10 @@ def test_the_same_names_classes_and_state(case: Case) -> None:
     case.mirrored(case.image)
     for handle in hooks:
         handle.remove()
-    # What is never called when a network is traced has nothing to tell what it is.
-    assert isinstance(called[0], nn.Conv2d | nn.Conv3d)
-    assert called[0].in_channels == 1
+    assert called[0].weight.shape[1] == 1
+    # Tracing writes a module that stands under two names down twice, and what it is only once.
+    if type(case.eager).__name__ != "DynUNet" or case.how != "traced":
+        assert isinstance(called[0], nn.Conv2d | nn.Conv3d)
 
 
 def network_layers(module: nn.Module, image: torch.Tensor) -> list[NetworkLayer]:

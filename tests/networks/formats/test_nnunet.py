@@ -370,7 +370,7 @@ def test_payload_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     saved = checkpoint(module_of(), plans(), dataset())
     torch.save({**saved, "logging": Payload(tmp_path / "ran")}, path)
     for opened in (folder, path):
-        with pytest.raises(UntrustedNetwork, match="It imports"):
+        with pytest.raises(UntrustedNetwork, match="imports"):
             open_network(opened)
     assert not (tmp_path / "ran").exists()
     assert open_network(folder, trust=True).classes == ("background", "cell", "nucleus")

@@ -137,7 +137,7 @@ def mirror(scripted: torch.jit.ScriptModule) -> nn.Module:
     """
     try:
         written = next((p.dtype for p in scripted.parameters()), torch.get_default_dtype())
-        root = _Mirroring(Home(written), scripted).interpreted(scripted, is_root=True)
+        root = _Mirroring(Home(written)).interpreted(scripted, is_root=True)
     except SegGradCamError:
         raise
     except Exception as error:
@@ -149,32 +149,23 @@ def mirror(scripted: torch.jit.ScriptModule) -> nn.Module:
 
 
 class _Mirroring:
-    """Mirrors modules, each once, as far as it can be told that two are the same.
+    """Mirrors modules, each once, as far as it can be told that two are the same."""
 
-    What stands under two names in a module is written down once by scripting. Tracing writes it
-    down twice, and methods only under the name by which it was called.
-    """
-
-    def __init__(self, home: Home, root: Any):
+    def __init__(self, home: Home):
         self._home = home
         self._known: dict[tuple[Any, ...], nn.Module] = {}
-        self._called = {_identity(m): m for m in root.modules() if _has_methods(m)}
 
     def module(self, scripted: Any) -> nn.Module:
         """Mirror of a child."""
-        identity = _identity(scripted)
-        if identity is None:
-            return self._new(scripted)
-        if not _has_methods(scripted):
-            scripted = self._called.get(identity, scripted)
-        key = (scripted._c._type().str(), *identity)
-        if key not in self._known:
-            self._known[key] = self._new(scripted)
-        return self._known[key]
-
-    def _new(self, scripted: Any) -> nn.Module:
+        key = _identity(scripted)
+        if key is not None and key in self._known:
+            return self._known[key]
         found = plain_convolution(scripted)
-        return self.interpreted(scripted) if found is None else found
+        if found is None:
+            found = self.interpreted(scripted)
+        if key is not None:
+            self._known[key] = found
+        return found
 
     def interpreted(self, scripted: Any, is_root: bool = False) -> Interpreted:
         """Mirror that runs the methods' programs."""
@@ -220,13 +211,7 @@ def _identity(scripted: Any) -> tuple[Any, ...] | None:
     """What is the same for two names of one module; None for modules without tensors."""
     tensors = [*scripted.parameters(), *scripted.buffers()]
     memory = tuple(tensor.data_ptr() for tensor in tensors if tensor.numel())
-    names = tuple(name for name, _ in scripted.named_modules())
-    return (str(scripted.original_name), names, memory) if memory else None
-
-
-def _has_methods(scripted: Any) -> bool:
-    """Whether a module or one inside it can be called."""
-    return any(module._c._method_names() for module in scripted.modules())
+    return (scripted._c._type().str(), memory) if memory else None
 
 
 def _calls_modules(scripted: Any) -> bool:

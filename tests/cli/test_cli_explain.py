@@ -132,7 +132,7 @@ def test_network_layers_by_name(call: Call, files: SimpleNamespace) -> None:
         (("--predicted", "predicted"), "name or index"),
         (("--everywhere", "--layers", "top"), "no network layer 'top'"),
         (("--everywhere", "--axes", "ZYX"), "do not fit"),
-        (("--everywhere", "--channels", "3"), "leave the option out"),
+        (("--everywhere", "--channels", "3"), "the network takes 3"),
         (("--everywhere", "--precision", "half"), "expected one of float32, float64, bfloat16"),
         (("--everywhere", "--kwargs", "{"), "not JSON"),
         (("--everywhere", "--kwargs", "[1]"), "not a JSON object"),

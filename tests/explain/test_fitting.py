@@ -49,6 +49,8 @@ def test_what_does_not_fit_as_a_whole_is_answered_by_parts(
     needed = needed_memory(network, image.shape)
     with_free(monkeypatch, needed - 1)
     explainer = sgc.Explainer(network, image, memory=needed // 4)
+    assert abs(explainer.logits - network.predict(image)).max() < 1e-4
+    assert explainer._activations.most < image.size  # the logits alone were made by parts, too
     parts = explainer.explain(region, 1, "all")
     assert explainer._activations.most < image.size
     for name, heatmap in parts.items():

@@ -151,8 +151,7 @@ def test_resized_equals_torch_interpolation() -> None:
 
 
 def test_colour_image_and_volume() -> None:
-    colour = unet(in_channels=3)
-    colour.channels = 3
+    colour = sgc.Network.from_module(unet(in_channels=3).module, channels=3)
     image = RANDOM.integers(0, 255, (16, 20, 3), dtype=np.uint8)
     first = sgc.explain(colour, image, sgc.pixel(2, 3), axes="YXC", target=1)
     second = sgc.explain(colour, image.transpose(2, 0, 1), sgc.pixel(2, 3), axes="CYX", target=1)

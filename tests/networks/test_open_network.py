@@ -290,6 +290,11 @@ def test_what_training_scripts_save_beside_tensors(tmp_path: Path) -> None:
     assert network.file.trust == "data only"
 
 
+def test_a_file_with_one_set_of_weights_leaves_no_choice(saved: tuple[nn.Module, Path]) -> None:
+    with pytest.raises(OptionError, match="has one set of weights"):
+        open_network(saved[1], factory=make, weights="fold_1")
+
+
 def test_a_factory_in_a_file(saved: tuple[nn.Module, Path], tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(SOURCE)
     network = open_network(saved[1], factory=f"{tmp_path / 'nets.py'}:make")

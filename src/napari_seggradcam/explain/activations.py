@@ -142,12 +142,20 @@ class Activations:
             return None
 
     def refresh(self) -> None:
-        """Forget everything if parameters or buffers are no longer those that were used."""
+        """Forget what parameters or buffers of before have computed, and see what fits.
+
+        Raises
+        ------
+        ImageError
+            If the network has yet to run on the image, and memory is too short for it.
+        """
         tensors = state_of(self._network.module)
         state = tuple((tensor.data_ptr(), version_of(tensor)) for tensor in tensors)
         if state != self._state:
             self.forget()
             self._state = state
+        if self._logits is None:
+            self._fit()
 
     def forget(self) -> None:
         """Let go of everything."""
@@ -156,14 +164,8 @@ class Activations:
         self._has_run = False
         self._input = None  # of the device where the network was
 
-    def fit(self) -> None:
-        """Divide passes from the beginning if the image needs more memory than is free.
-
-        Raises
-        ------
-        ImageError
-            If it does not fit even so.
-        """
+    def _fit(self) -> None:
+        """Divide passes from the beginning if the image needs more memory than is free."""
         most = pixels_at_once(self._network, self._prepared.padded_shape, self._budget)
         self.most = most if self.most is None or most is None else min(most, self.most)
 

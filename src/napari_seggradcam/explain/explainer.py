@@ -234,8 +234,6 @@ class Explainer:
         started = time.perf_counter()
         with self.network.lock, as_found(self.network.module), torch.enable_grad():
             self._activations.refresh()
-            if not self._activations.has_logits:
-                self._activations.fit()
             regions = [
                 Footprint.of(question.region, self.image_shape, self._predicted)
                 for question in questions

@@ -102,6 +102,10 @@ def open_network(
     if factory is None and kwargs:
         raise OptionError("The option kwargs is for a factory; give factory= as well.")
     format_ = _format_of(contents, request)
+    if weights is not None and format_ in (native, checkpoints):
+        raise OptionError(
+            f"{contents.path} has one set of weights and not {weights!r}; leave weights= out."
+        )
     needs = format_.needs(contents, request)
     gate(contents, needs, trust)
     reading = format_.read(contents, request)

@@ -44,18 +44,27 @@ def preview(name: str, data: Any, kind: str) -> str:
     name : str
         Of the image layer.
     data : array
-        Its values. Of a large image some are looked at, and all channels together.
+        Its values. Of a large image some are looked at, and all channels together: those in the
+        middle where the others would have to be read or computed first.
     kind : str
         A name in `choices`.
     """
     from ..networks.normalisation import normalisation_from_dict
 
-    step = max(1, round((math.prod(data.shape) / _MOST) ** (1 / max(1, data.ndim))))
-    some = np.asarray(data[tuple(slice(None, None, step) for _ in data.shape)], np.float32)
-    values = some.reshape(1, -1)
+    values = np.asarray(data[_some_of(data)], np.float32).reshape(1, -1)
     normalisation = normalisation_from_dict(description(kind, 1))
     after = values if normalisation is None else normalisation(values)
     return (
         f"In {name}, {values.min():.4g} … {values.max():.4g} becomes"
         f" {after.min():.3g} … {after.max():.3g}."
     )
+
+
+def _some_of(data: Any) -> tuple[slice, ...]:
+    """Index of at most about a million values of an array."""
+    share = max(1.0, (math.prod(data.shape) / _MOST) ** (1 / max(1, data.ndim)))
+    if isinstance(data, np.ndarray):
+        return tuple(slice(None, None, round(share)) for _ in data.shape)
+    sizes = [max(1, int(side / share)) for side in data.shape]
+    starts = [(side - size) // 2 for side, size in zip(data.shape, sizes, strict=True)]
+    return tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))

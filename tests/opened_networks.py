@@ -1,38 +1,71 @@
 """What every network must hold that was opened from a file: it is the module that was saved."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 import napari_seggradcam as sgc
+from napari_seggradcam.networks.layers import NetworkLayer
 
 
-def assert_same(opened: sgc.Network, module: nn.Module, size: tuple[int, ...]) -> None:
-    """Predictions, network layers and heatmaps at all of them equal those of the module itself."""
-    expected = sgc.Network.from_module(
+def assert_same(
+    opened: sgc.Network,
+    module: nn.Module,
+    size: tuple[int, ...],
+    *,
+    logits: float = 1e-6,
+    maps: float = 1e-5,
+    kept: Callable[[NetworkLayer], bool] = lambda _: True,
+) -> None:
+    """Predictions, network layers and heatmaps at all of them equal those of the module itself.
+
+    The tolerance of maps is a share of the largest value. Where a format leaves network layers
+    out, `kept` says which of the module's own there are.
+    """
+    expected = as_module(opened, module)
+    image = image_of(opened.channels, size)
+    largest = np.abs(opened.predict(image) - expected.predict(image)).max()
+    assert largest <= logits
+    names = [layer.name for layer in expected.layers if kept(layer)]
+    assert [layer.name for layer in opened.layers if kept(layer)] == names
+    ours = {layer.name: layer for layer in opened.layers}
+    for layer in filter(kept, expected.layers):
+        for field in ("role", "level", "kind", "channels", "stride", "shape"):
+            assert getattr(ours[layer.name], field) == getattr(layer, field), (layer.name, field)
+    region = np.zeros(size, bool)
+    region[tuple(slice(n // 4, n // 2) for n in size)] = True
+    found, wanted = (
+        sgc.explain(network, image, region, target=1, layers=names)
+        for network in (opened, expected)
+    )
+    assert_same_maps(found, wanted, maps)
+
+
+def as_module(opened: sgc.Network, module: nn.Module) -> sgc.Network:
+    """The module as a network that is asked as the opened one is."""
+    return sgc.Network.from_module(
         module,
         axes=opened.axes,
         channels=opened.channels,
         normalisation=opened.normalisation,
         output=opened.output,
     )
-    image = image_of(opened.channels, size)
-    largest = np.abs(opened.predict(image) - expected.predict(image)).max()
-    assert largest <= 1e-6
-    assert [layer.name for layer in opened.layers] == [layer.name for layer in expected.layers]
-    region = np.zeros(size, bool)
-    region[tuple(slice(n // 4, n // 2) for n in size)] = True
-    ours, theirs = (
-        sgc.explain(network, image, region, target=1, layers="all")
-        for network in (opened, expected)
-    )
-    for name in theirs:
+
+
+def assert_same_maps(
+    found: sgc.Explanation, wanted: sgc.Explanation, tolerance: float = 1e-5
+) -> None:
+    """Heatmaps and weights at every network layer are equal, but for a share of the largest."""
+    assert list(found) == list(wanted)
+    for name in wanted:
         for kind in ("weights", "signed"):
-            got, wanted = getattr(ours[name], kind), getattr(theirs[name], kind)
+            got, expected = (np.asarray(getattr(e[name], kind)) for e in (found, wanted))
             # Stricter than to compare with what was summed, which is never smaller.
-            assert np.abs(got - wanted).max() <= 1e-5 * np.abs(wanted).max(), (name, kind)
+            error = np.abs(got - expected).max()
+            assert error <= tolerance * np.abs(expected).max(), (name, kind)
 
 
 def image_of(channels: int, size: tuple[int, ...]) -> NDArray[np.float32]:

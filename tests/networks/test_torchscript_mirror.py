@@ -12,12 +12,13 @@ import torch
 from monai.networks import nets
 from torch import nn
 
+from napari_seggradcam.networks.comparing import difference
 from napari_seggradcam.networks.layers import NetworkLayer
 from napari_seggradcam.networks.outputs import select_output
 from napari_seggradcam.networks.roles import find_layers
 from napari_seggradcam.networks.running import as_found, leaves
 from napari_seggradcam.networks.torchscript.mirroring import mirror
-from napari_seggradcam.networks.torchscript.reading import difference, trained_mode
+from napari_seggradcam.networks.torchscript.reading import trained_mode
 from napari_seggradcam.networks.tracing import trace_network
 from napari_seggradcam.networks.unet import UNet
 from torchscript_files import SmallUNet, noisy, written

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from napari_seggradcam.errors import NetworkError, NetworkFileError
+from napari_seggradcam.networks.comparing import difference
 from napari_seggradcam.networks.torchscript.mirroring import mirror
 from napari_seggradcam.networks.torchscript.reading import (
-    difference,
     read_scripted,
     trained_mode,
 )

@@ -36,8 +36,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-@pytest.fixture
-def saved(tmp_path: Path) -> tuple[torch.nn.Module, Path]:
+def save(folder: Path) -> tuple[torch.nn.Module, Path]:
+    """A small network, saved by the library."""
     config = SegformerConfig(
         depths=[1, 1, 1, 1],
         hidden_sizes=[4, 4, 8, 8],
@@ -49,10 +49,15 @@ def saved(tmp_path: Path) -> tuple[torch.nn.Module, Path]:
     )
     module = SegformerForSemanticSegmentation(config).eval()
     module.decode_head.batch_norm.running_mean.normal_()
-    folder = tmp_path / "streets"
+    folder = folder / "streets"
     module.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPARATION))
     return module, folder
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[torch.nn.Module, Path]:
+    return save(tmp_path)
 
 
 def change(folder: Path, name: str = "config.json", **values: Any) -> None:

@@ -31,10 +31,13 @@ class ExportedNetwork:
         The network, whose modules have the names that they were exported with.
     shape
         Of the image, (batch, channels, *spatial); None where an axis is free.
+    original
+        The graph as torch itself runs it, to compare with.
     """
 
     module: nn.Module
     shape: tuple[int | None, ...]
+    original: nn.Module
 
     @property
     def channels(self) -> int | None:
@@ -91,7 +94,7 @@ def read_exported(path: Path, *, trust: bool = False) -> ExportedNetwork:
                 graph = getattr(part, "graph", None)
                 if isinstance(graph, torch.fx.Graph):
                     use_functions(graph)
-            return ExportedNetwork(module.eval(), shape)
+            return ExportedNetwork(module.eval(), shape, program.module())
     except SegGradCamError:
         raise
     except Exception as error:

@@ -1,7 +1,10 @@
 """Files of ``torch.export`` (``.pt2``)."""
 
+from ...errors import NetworkError, NetworkFileError
+from ..comparing import difference
 from ..exported.reading import read_exported
 from ..exported.scanning import scan
+from ..files import Check
 from ..trust import Level, Needs
 from .blank_images import image_for
 from .contents import Contents
@@ -41,10 +44,21 @@ def read(contents: Contents, request: Request) -> Reading:
         If it is damaged, or was exported for images of one size.
     """
     exported = read_exported(contents.path, trust=request.trusted)
-    channels = exported.channels or image_for(exported.module, str(contents.path)).shape[1]
+    channels, check, notices = exported.channels, None, []
+    try:
+        image = image_for(exported.module, str(contents.path))
+        channels = channels or image.shape[1]
+        same = difference(exported.module, exported.original, image)
+        check = Check("torch.export's own result", same)
+    except (NetworkError, NetworkFileError) as error:
+        if channels is None:
+            raise
+        notices.append(f"The file's own network could not be run beside it: {error}")
     return Reading(
         exported.module,
         architecture=f"exported graph {len(exported.axes) - 1}D",
         axes=exported.axes,
         channels=channels,
+        check=check,
+        notices=notices,
     )

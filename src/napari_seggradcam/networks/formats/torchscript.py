@@ -6,9 +6,10 @@ Their modules take no hooks, so that the network is mirrored as ordinary modules
 import zipfile
 
 from ...errors import NetworkError
+from ..comparing import difference
 from ..files import Check
 from ..torchscript.mirroring import mirror
-from ..torchscript.reading import difference, read_scripted, trained_mode
+from ..torchscript.reading import read_scripted, trained_mode
 from ..torchscript.scanning import scan
 from ..trust import Level, Needs
 from .blank_images import image_for
@@ -33,7 +34,7 @@ def needs(contents: Contents, request: Request) -> Needs:
     except (OSError, zipfile.BadZipFile) as error:
         found = [f"can't be looked through: {error}"]
     if found:
-        return Needs(Level.CODE, f"the TorchScript {'; '.join(found)}.")
+        return Needs(Level.CODE, f"the TorchScript {'; '.join(found).rstrip('.')}.")
     return Needs(Level.SCANNED, "TorchScript without operations that touch files.")
 
 

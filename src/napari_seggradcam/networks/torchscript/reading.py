@@ -1,14 +1,12 @@
-"""Loading TorchScript files, and comparing what was made of them with what they compute."""
+"""Loading TorchScript files."""
 
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ...errors import NetworkFileError
-from ..running import call_module, tensors_in
 from .programs import walk
 
 _TRAINING = {"aten::batch_norm": 5, "aten::dropout": 2, "aten::feature_dropout": 2}
@@ -80,35 +78,3 @@ def _trains(node: Any) -> bool:
         return False
     flag = inputs[_TRAINING[node.kind()]].node()
     return bool(flag.kind() == "prim::Constant" and flag.output().toIValue() is True)
-
-
-def difference(module: nn.Module, scripted: torch.jit.ScriptModule, tensor: torch.Tensor) -> float:
-    """Largest difference between what a module and a TorchScript network return.
-
-    Parameters
-    ----------
-    module, scripted
-        In evaluation mode, on the device of the tensor.
-    tensor
-        What both are given.
-
-    Returns
-    -------
-    float
-        Over all values of all tensors; infinite where there are other tensors or shapes.
-
-    Raises
-    ------
-    NetworkError
-        If one of them raises an error.
-    """
-    with torch.no_grad():
-        # Copies, because a network may change its input.
-        mine, theirs = (
-            tensors_in(call_module(network, tensor.clone())) for network in (module, scripted)
-        )
-    if [t.shape for t in mine] != [t.shape for t in theirs]:
-        return float("inf")
-    pairs = [(a.double(), b.double()) for a, b in zip(mine, theirs, strict=True) if a.numel()]
-    # Torch's maximum, because Python's may pass over NaN.
-    return float(torch.stack([torch.zeros(()), *((a - b).abs().max() for a, b in pairs)]).max())

@@ -17,6 +17,7 @@ def assert_same(opened: sgc.Network, module: nn.Module, size: tuple[int, ...]) -
         channels=opened.channels,
         normalisation=opened.normalisation,
         output=opened.output,
+        patch=opened.patch,
     )
     image = image_of(opened.channels, size)
     largest = np.abs(opened.predict(image) - expected.predict(image)).max()

@@ -52,6 +52,7 @@ def as_module(opened: sgc.Network, module: nn.Module) -> sgc.Network:
         channels=opened.channels,
         normalisation=opened.normalisation,
         output=opened.output,
+        patch=opened.patch,
     )
 
 

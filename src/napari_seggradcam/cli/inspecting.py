@@ -135,6 +135,7 @@ def _card(network: "Network") -> dict[str, Any]:
         "normalisation": None if normalisation is None else normalisation.describe(),
         "step": list(network.step),
         "minimum_size": list(network.minimum_size),
+        "patch": None if network.patch is None else list(network.patch),
         "outputs": list(network.outputs) if len(network.outputs) > 1 else None,
         "activation": network.activation,
         "network_layers": stages_in_words(network.layers),

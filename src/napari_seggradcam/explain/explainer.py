@@ -13,7 +13,7 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import as_found, stop_if
 from . import scores, seg_grad_cam
-from .activations import Activations, default_budget
+from .activations import default_budget
 from .explanation import Explanation, Heatmap
 from .passes import Asked, Cancel, Found, Passes, Progress
 from .placing import placement_of
@@ -21,6 +21,7 @@ from .questions import AnswerFacts, ImageFacts, Question, check_options, record_
 from .regions import Box, Footprint, Region, as_region, each_label
 from .scores import on_output
 from .seg_grad_cam import LayerAnswer
+from .views import View, Views, patch_facts
 
 
 class Explainer:
@@ -29,6 +30,9 @@ class Explainer:
     What the network computes on the image is computed once and kept. A question about a region
     then costs a pass over what the region can see, forward and backward; where the network is not
     local, or the region is most of the image, over the whole image.
+
+    A network with a patch (`Network.patch`) is explained on the one of its own inference that has
+    the most of the region, about its middle; of what does not fit a warning tells.
 
     What is kept is forgotten when the network's parameters or buffers change. Changes through
     ``.data`` are the exception, of which torch takes no notice: make a new explainer after them.
@@ -70,10 +74,8 @@ class Explainer:
         self.image = np.asarray(image)
         self.axes = axes
         self._prepared = network.prepare(image, axes)
-        self._grid = network.output_grid(self._prepared)
         budget = default_budget(network.device) if memory is None else memory
-        self._activations = Activations(network, self._prepared, budget, once)
-        self._on_image: tuple[torch.Tensor, NDArray[np.float32]] | None = None
+        self._views = Views(network, self._prepared, budget, once)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -83,26 +85,22 @@ class Explainer:
     @property
     def memory(self) -> int:
         """Bytes that kept feature maps may take; can be set."""
-        return self._activations.budget
+        return self._views.budget
 
     @memory.setter
     def memory(self, budget: int) -> None:
-        self._activations.budget = budget
+        self._views.budget = budget
 
     @property
     def memory_used(self) -> int:
         """Bytes that kept feature maps take."""
-        return self._activations.used
+        return self._views.used
 
     @property
     def logits(self) -> NDArray[np.float32]:
         """Logits of shape (classes, *spatial), on the image grid; computed once."""
-        with self.network.lock, as_found(self.network.module):
-            self._activations.refresh()
-            logits = self._activations.logits
-            if self._on_image is None or self._on_image[0] is not logits:
-                self._on_image = logits, self.network.on_image(logits, self._prepared)
-            return self._on_image[1]
+        with self.network.lock:
+            return self._views.logits()
 
     @property
     def prediction(self) -> NDArray[np.intp]:
@@ -232,28 +230,48 @@ class Explainer:
     ) -> list[Explanation]:
         """Answers to questions about the same network layers."""
         started = time.perf_counter()
+        answers: dict[int, Explanation] = {}
         with self.network.lock, as_found(self.network.module), torch.enable_grad():
-            self._activations.refresh()
+            if self.network.patch is not None and any(map(_needs_prediction, questions)):
+                self._views.logits(cancel)
             regions = [
                 Footprint.of(question.region, self.image_shape, self._predicted)
                 for question in questions
             ]
-            asked = [
-                Asked(
-                    on_output(region, self._grid),
-                    partial(self._class, question.target, region),
-                    question.target == "predicted",
-                )
-                for question, region in zip(questions, regions, strict=True)
-            ]
-            passes = Passes(self.network, self._prepared, self._activations)
-            found = passes.ask(asked, questions[0].layers, progress, cancel)
-        answers = [self._explanation(*both) for both in zip(questions, regions, found, strict=True)]
+            views = [self._views.number_for(region) for region in regions]
+            for view in sorted(set(views)):
+                here = [number for number, its in enumerate(views) if its == view]
+                asked = [(questions[number], regions[number]) for number in here]
+                found = self._answer_on(self._views.view(view), asked, progress, cancel)
+                answers |= dict(zip(here, found, strict=True))
         seconds = round(time.perf_counter() - started, 3)
-        for answer in answers:
+        for answer in answers.values():
             answer.record["seconds"] = seconds
             answer.record["asked_together"] = len(answers)
-        return answers
+        return [answers[number] for number in range(len(questions))]
+
+    def _answer_on(
+        self,
+        view: View,
+        questions: Sequence[tuple[Question, Footprint]],
+        progress: Progress,
+        cancel: Cancel | None,
+    ) -> list[Explanation]:
+        """Answers to questions about one view of the image."""
+        asked = [
+            Asked(
+                on_output(region, view.grid),
+                partial(self._class, question.target, region),
+                question.target == "predicted",
+            )
+            for question, region in questions
+        ]
+        passes = Passes(self.network, view.prepared, view.activations)
+        found = passes.ask(asked, questions[0][0].layers, progress, cancel)
+        return [
+            self._explanation(view, question, region, one)
+            for (question, region), one in zip(questions, found, strict=True)
+        ]
 
     def _predicted(self, window: Box) -> NDArray[np.intp]:
         return self.prediction[window]
@@ -264,13 +282,20 @@ class Explainer:
             return int(np.bincount(self.prediction[region.box][region.inside]).argmax())
         return self.network.class_index(target)
 
-    def _explanation(self, question: Question, region: Footprint, found: Found) -> Explanation:
+    def _explanation(
+        self, view: View, question: Question, region: Footprint, found: Found
+    ) -> Explanation:
         heatmaps = {
-            layer.name: self._heatmap(layer, found.answers[layer.name]) for layer in question.layers
+            layer.name: self._heatmap(view, layer, found.answers[layer.name])
+            for layer in question.layers
         }
-        prepared = self._prepared
         image = ImageFacts(
-            self.image.shape, self.image.dtype, self.axes, prepared.before, prepared.after
+            self.image.shape,
+            self.image.dtype,
+            self.axes,
+            self._prepared.before,
+            self._prepared.after,
+            patch_facts(view, region),
         )
         answer = AnswerFacts(
             region.pixels, found.region.how, found.target, found.score, found.computed
@@ -285,14 +310,21 @@ class Explainer:
             record_of(self.network, image, question, answer),
         )
 
-    def _heatmap(self, layer: NetworkLayer, answer: LayerAnswer) -> Heatmap:
+    def _heatmap(self, view: View, layer: NetworkLayer, answer: LayerAnswer) -> Heatmap:
         """A map without the padding, and where on the image it lies."""
-        place = placement_of(layer, answer.signed.shape, self._prepared.before, self.image_shape)
+        place = placement_of(layer, answer.signed.shape, view.prepared.before, self.image_shape)
         signed, empty = np.ascontiguousarray(answer.signed[place.keep]), answer.empty
         if empty is None and not (signed > 0).any():
             empty = seg_grad_cam.NO_POSITIVE_EVIDENCE
         return Heatmap(
-            layer, signed, answer.weights, place.scale, place.translate, self.image_shape, empty
+            layer,
+            signed,
+            answer.weights,
+            place.scale,
+            place.translate,
+            self.image_shape,
+            empty,
+            None if view.box is None else tuple((side.start, side.stop) for side in view.box),
         )
 
 
@@ -325,6 +357,10 @@ def explain(
     """
     explainer = Explainer(network, image, axes, once=True)
     return explainer.explain(region, target, layers, **options)
+
+
+def _needs_prediction(question: Question) -> bool:
+    return question.target == "predicted" or question.region.depends_on_prediction
 
 
 def _silent(done: int, total: int, what: str) -> None:

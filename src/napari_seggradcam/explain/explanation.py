@@ -32,6 +32,9 @@ class Heatmap:
         Spatial shape of the image.
     empty : str or None
         Why the heatmap is zero everywhere, in a sentence; None where it is not.
+    patch : tuple of (int, int), or None
+        First pixel of the image, and the one behind the last, of what the network saw, per
+        spatial axis, where it is explained on patches. None: all of the image.
     top : float or None
         Upper end of the heatmap's colour scale, as a file has it; None where it was not read from
         one.
@@ -49,6 +52,7 @@ class Heatmap:
     translate: tuple[float, ...]
     image_shape: tuple[int, ...]
     empty: str | None = None
+    patch: tuple[tuple[int, int], ...] | None = None
     top: float | None = None
 
     @property
@@ -64,8 +68,8 @@ class Heatmap:
     def resized(self, signed: bool = False) -> NDArray[np.float32]:
         """Heatmap on the image grid, interpolated linearly between its positions.
 
-        Beyond the outermost positions their values go on. The ReLU comes after the interpolation,
-        as in the authors' code.
+        Beyond the outermost positions their values go on; beyond the patch, where there is one,
+        all is zero. The ReLU comes after the interpolation, as in the authors' code.
 
         Parameters
         ----------
@@ -80,6 +84,9 @@ class Heatmap:
         for axis, size in enumerate(self.image_shape):
             at = np.subtract(np.arange(size), self.translate[axis], dtype=np.float64)
             resized = _interpolate(resized, axis, at / self.scale[axis])
+        for axis, (first, stop) in enumerate(self.patch or ()):
+            at = np.arange(self.image_shape[axis])
+            resized = resized * _along(axis, (first <= at) & (at < stop), resized.ndim)
         return resized if signed else np.maximum(resized, 0)
 
 
@@ -90,13 +97,16 @@ def _interpolate(
     at = np.clip(at, 0, values.shape[axis] - 1)
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, values.shape[axis] - 1)
-    column = [1] * values.ndim
-    column[axis] = -1
-    share = (at - low).astype(np.float32).reshape(column)
+    share = _along(axis, (at - low).astype(np.float32), values.ndim)
     # The functions of numpy, because they work on dask arrays too and leave them on disk.
     below, above = np.take(values, low, axis), np.take(values, high, axis)
     between: NDArray[np.float32] = below * (1 - share) + above * share
     return between.astype(np.float32, copy=False)
+
+
+def _along(axis: int, values: NDArray[Any], ndim: int) -> NDArray[Any]:
+    """Values along one of many axes."""
+    return values.reshape([-1 if other == axis else 1 for other in range(ndim)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +230,7 @@ def _to_stored(heatmap: Heatmap) -> StoredMap:
         heatmap.weights,
         heatmap.scale,
         heatmap.translate,
-        {"layer": asdict(heatmap.layer), "empty": heatmap.empty},
+        {"layer": asdict(heatmap.layer), "empty": heatmap.empty, "patch": heatmap.patch},
     )
 
 
@@ -229,6 +239,7 @@ def _from_stored(stored: StoredMap, image_shape: tuple[int, ...]) -> Heatmap:
         key: tuple(value) if isinstance(value, list) else value
         for key, value in stored.attributes["layer"].items()
     }
+    patch = stored.attributes.get("patch")
     return Heatmap(
         NetworkLayer(**described),
         stored.signed,
@@ -237,5 +248,6 @@ def _from_stored(stored: StoredMap, image_shape: tuple[int, ...]) -> Heatmap:
         stored.translate,
         image_shape,
         stored.empty,
+        None if patch is None else tuple(map(tuple, patch)),
         stored.top,
     )

@@ -51,7 +51,8 @@ def habits_of(network: Network, shape: Sequence[int]) -> Habits:
     """Habits of a network on inputs of a spatial shape, found the first time that they count."""
     block = _BLOCK[network.ndim]
     sizes = tuple(
-        rule.at_least(block + size % block) for rule, size in zip(network.rules, shape, strict=True)
+        rule.at_least(min(size, block + size % block))
+        for rule, size in zip(network.rules, shape, strict=True)
     )
     known = _known.setdefault(network, {})
     if sizes not in known:

@@ -281,7 +281,8 @@ class Passes:
         for layer in run.layers:
             _answer(jobs, layer.name, maps[layer.name])
         seconds = (weighted - started, time.perf_counter() - started)
-        where = f"the whole image. {why}"
+        whole = "image" if self._network.patch is None else "patch"
+        where = f"the whole {whole}. {why}"
         return {job.number: job.found(logits.detach(), where, seconds) for job in jobs}
 
     def _forward(

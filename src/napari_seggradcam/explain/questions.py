@@ -42,6 +42,33 @@ class Question:
 
 
 @dataclass(frozen=True)
+class PatchFacts:
+    """What the record says about the patch that was explained.
+
+    Attributes
+    ----------
+    first
+        Its first pixel on the image, below 0 on padding.
+    size
+        In pixels, per spatial axis.
+    region_inside
+        Share of the pixels of M that it has.
+    """
+
+    first: tuple[int, ...]
+    size: tuple[int, ...]
+    region_inside: float
+
+    def describe(self) -> dict[str, Any]:
+        """In JSON types."""
+        return {
+            "first": list(self.first),
+            "size": list(self.size),
+            "region_inside": self.region_inside,
+        }
+
+
+@dataclass(frozen=True)
 class ImageFacts:
     """What the record says about the image.
 
@@ -51,6 +78,8 @@ class ImageFacts:
         As it was given.
     before, after
         Pixels of padding, per spatial axis.
+    patch
+        The patch that was explained; None: all of the image.
     """
 
     shape: Sequence[int]
@@ -58,6 +87,7 @@ class ImageFacts:
     axes: str | None
     before: Sequence[int]
     after: Sequence[int]
+    patch: PatchFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +152,8 @@ def record_of(
             "axes": image.axes,
             "padding_before": list(image.before),
             "padding_after": list(image.after),
-            "padding": "reflect",
+            "padding": "reflect" if image.patch is None else "zeros",
+            "patch": None if image.patch is None else image.patch.describe(),
         },
         "score": answer.score,
         "computed": {

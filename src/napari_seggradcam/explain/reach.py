@@ -25,6 +25,7 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import as_found
 from ..networks.sizes import AxisRule
+from ..networks.sliding import patch_in_words
 from .agreement import (
     LOGITS,
     crops_equal_whole,
@@ -58,14 +59,19 @@ class Reach:
         Why crops can't stand for the whole image, in words; empty if they can.
     layers
         Of the positions of every network layer, per spatial axis.
+    patch
+        Size of the patches as which the network sees an image; None: it sees the image.
     """
 
     axes: tuple[AxisReach, ...] | None
     why_not: str = ""
     layers: Mapping[str, tuple[AxisReach, ...]] = field(default_factory=dict)
+    patch: tuple[int, ...] | None = None
 
     def in_words(self) -> str:
         """How far a pixel of the logits sees to either side, for people."""
+        if self.patch is not None:
+            return f"explained on patches of {patch_in_words(self.patch)}"
         if self.axes is None:
             return "the whole image"
         sides = [str(max(axis.before, axis.after)) for axis in self.axes]
@@ -92,6 +98,8 @@ def reach_of(network: Network, shape: Sequence[int] | None = None) -> Reach:
         Spatial shape of a padded input, which may not suit a network that takes any size: one
         that interpolates to it, for example. None: one that suits.
     """
+    if network.patch is not None:
+        return Reach(None, "The network is explained on patches as a whole.", patch=network.patch)
     with network.lock:
         if network not in _known:
             found = _measure_once(network) if network.origin is None else reach_of(network.origin)

@@ -25,6 +25,7 @@ from .outputs import MapGrid, on_grid, output_grid, select_output
 from .precision import autocast_to, check_precision, copy_in, name_of
 from .running import FunctionCalls, as_found, call_module, cancellable, device_of, dtype_of
 from .sizes import AxisRule
+from .sliding import check_patch, padded_with_zeros, predict_patches
 from .unet import UNet
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Network:
         Which of several outputs is explained.
     sizes : tuple of (int, int), or None
         Smallest size and step of every spatial axis, as its file declares them.
+    patch : tuple of int, or None
+        Spatial shape of what its own inference gives it at a time, where that is part of the
+        answer: it is explained on such patches of an image. None: on images of any size.
     lock : threading.RLock
         Held while the module runs, because hooks and flags belong to one run at a time.
     origin : Network or None
@@ -78,6 +82,7 @@ class Network:
         normalisation: Normalisation | None = None,
         output: str | None = None,
         sizes: Sequence[tuple[int, int]] | None = None,
+        patch: Sequence[int] | None = None,
         name: str | None = None,
         path: Path | None = None,
         sha256: str | None = None,
@@ -99,6 +104,7 @@ class Network:
         self.file = file
         self.output = output
         self.sizes = None if sizes is None else tuple(sizes)
+        self.patch = None if patch is None else check_patch(patch, self.ndim)
         self.lock = threading.RLock()
         self._anatomy = Anatomy(module, self.ndim, channels, output, self.sizes, self.lock)
         self._given_classes = None if classes is None else tuple(classes)
@@ -117,6 +123,7 @@ class Network:
         colours: Sequence[str] | None = None,
         normalisation: Normalisation | None = None,
         output: str | None = None,
+        patch: Sequence[int] | None = None,
         name: str | None = None,
     ) -> Self:
         """Network from any torch module that maps an image to logits.
@@ -140,13 +147,16 @@ class Network:
         output
             Which of several outputs is explained, as in `outputs`; None: ``"out"`` or
             ``"logits"``, else the first of the largest.
+        patch
+            Spatial shape of the patches on which it is explained, and predicts, as its own
+            inference does; None: whole images.
         name
             Short name for people; None: the module's class.
 
         Raises
         ------
         OptionError
-            If axes, channels or colours can't be.
+            If axes, channels, colours or patch can't be.
         """
         return cls(
             module,
@@ -156,6 +166,7 @@ class Network:
             colours=colours,
             normalisation=normalisation,
             output=output,
+            patch=patch,
             name=name,
         )
 
@@ -326,6 +337,9 @@ class Network:
     def prepare(self, image: ArrayLike, axes: str | None = None) -> PreparedImage:
         """Image as the network sees it: channel first, normalised, padded by reflection.
 
+        For a network with a `patch`, an image smaller than that is padded with zeros instead,
+        and larger ones are left as they are.
+
         Parameters
         ----------
         image
@@ -340,9 +354,14 @@ class Network:
             If axes or channels do not fit.
         ImageError
             If values are not finite.
+        OptionError
+            If the network takes no images of the patch's size.
         """
         values = channels_first(image, axes, self.axes, self.channels)
-        return pad(normalised(values, self.normalisation), self.rules)
+        values = normalised(values, self.normalisation)
+        if self.patch is None:
+            return pad(values, self.rules)
+        return padded_with_zeros(values, self.patch, self.rules)
 
     def predict(
         self,
@@ -371,10 +390,21 @@ class Network:
         Cancelled
             If ``cancel`` said so.
         """
-        prepared = self.prepare(image, axes)
+        return self.predict_prepared(self.prepare(image, axes), cancel)
+
+    def predict_prepared(
+        self, prepared: PreparedImage, cancel: Callable[[], bool] | None = None
+    ) -> NDArray[np.float32]:
+        """As `predict`, for what `prepare` has returned."""
+
+        def run(part: PreparedImage) -> NDArray[np.float32]:
+            logits = self.run(part.tensor, FunctionCalls(self.ndim, self.bypass))
+            return self.on_image(logits, part)
+
         with self.lock, as_found(self.module), torch.no_grad(), cancellable(self.module, cancel):
-            logits = self.run(prepared.tensor, FunctionCalls(self.ndim, self.bypass))
-        return self.on_image(logits, prepared)
+            if self.patch is None:
+                return run(prepared)
+            return predict_patches(prepared, self.patch, run)
 
     def run(self, tensor: torch.Tensor, calls: FunctionCalls) -> torch.Tensor:
         """Logits (1, rows, *output) of a padded input, under the caller's gradient mode.

@@ -123,6 +123,7 @@ def open_network(
         reading.module,
         **described,
         sizes=reading.sizes,
+        patch=reading.patch,
         name=reading.name or contents.path.stem,
         path=source.path,
         sha256=source.sha256,

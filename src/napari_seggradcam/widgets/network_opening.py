@@ -124,7 +124,6 @@ def describe(network: Any) -> Card:
     from ..networks.layers import stages_in_words
 
     file, normalisation = network.file, network.normalisation
-    step = network.step if len(set(network.step)) > 1 else network.step[:1]
     return Card(
         architecture=network.architecture,
         parameters=network.parameters,
@@ -132,7 +131,7 @@ def describe(network: Any) -> Card:
         colours=tuple(network.colours),
         channels=network.channels,
         ndim=network.ndim,
-        step=f"step {' × '.join(str(pixels) for pixels in step)}",
+        step=_sizes(network),
         normalisation="as they are" if normalisation is None else normalisation.describe(),
         layers=stages_in_words(network.layers),
         reach=reach_of(network).in_words(),
@@ -142,6 +141,14 @@ def describe(network: Any) -> Card:
         path=str(Path(network.path) if network.path else ""),
         sha256=network.sha256 or "",
     )
+
+
+def _sizes(network: Any) -> str:
+    """Which sizes of images the network takes."""
+    if network.patch is not None:
+        return f"patches of {' × '.join(map(str, network.patch))}"
+    step = network.step if len(set(network.step)) > 1 else network.step[:1]
+    return f"step {' × '.join(map(str, step))}"
 
 
 def import_torch_room() -> Any:

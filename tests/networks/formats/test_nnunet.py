@@ -11,6 +11,7 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet, Resi
 from torch import nn
 
 from napari_seggradcam.errors import MissingPackage, NetworkFileError, UntrustedNetwork
+from napari_seggradcam.explain.reach import reach_of
 from napari_seggradcam.networks.formats import packages
 from napari_seggradcam.networks.normalisation import ZeroMeanUnitVariance
 from napari_seggradcam.networks.opening import open_network
@@ -67,10 +68,16 @@ def dataset(labels: dict[str, Any] = LABELS, channels: int = 1) -> dict[str, Any
     return {"channel_names": {str(i): f"stain {i}" for i in range(channels)}, "labels": labels}
 
 
-def module_of(ndim: int = 2, channels: int = 1, rows: int = 3, residual: bool = False) -> nn.Module:
+def module_of(
+    ndim: int = 2,
+    channels: int = 1,
+    rows: int = 3,
+    residual: bool = False,
+    norm: type[nn.Module] | None = None,
+) -> nn.Module:
     """Built without this package; with deep supervision, as it is trained."""
     convolution = {2: nn.Conv2d, 3: nn.Conv3d}[ndim]
-    norm = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}[ndim]
+    norm = norm or {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}[ndim]
     kind, blocks = PlainConvUNet, "n_conv_per_stage"
     if residual:
         kind, blocks = ResidualEncoderUNet, "n_blocks_per_stage"
@@ -150,7 +157,9 @@ def test_folder(tmp_path: Path) -> None:
     assert network.provenance["spacing"] == [1.0, 0.5]
     assert network.provenance["channel_names"] == ["stain 0"]
     assert any("spacing of 1 × 0.5" in notice for notice in network.file.notices)
+    assert network.patch == (32, 48)
     assert any("patches of 32 × 48 pixels" in notice for notice in network.file.notices)
+    assert reach_of(network).in_words() == "explained on patches of 32 × 48 pixels"
     assert network.outputs == ("",)
     assert_same(network, without_deep_supervision(module), (32, 48))
     assert stages(network) == {
@@ -170,6 +179,16 @@ def test_residual_encoder_in_three_dimensions(tmp_path: Path) -> None:
     network = open_network(write(tmp_path, module, plan), device="cpu")
     assert (network.axes, network.channels) == ("CZYX", 1)
     assert_same(network, without_deep_supervision(module), (16, 16, 12))
+
+
+def test_batch_norm_does_not_see_the_patch(tmp_path: Path) -> None:
+    plan, module = plans(), module_of()
+    options = plan["configurations"]["mine"]["architecture"]["arch_kwargs"]
+    options["norm_op"] = "torch.nn.modules.batchnorm.BatchNorm2d"
+    module = without_deep_supervision(module_of(norm=nn.BatchNorm2d))
+    network = open_network(write(tmp_path, module, plan), device="cpu")
+    assert network.patch is None
+    assert_same(network, module, (40, 72))
 
 
 def old_plans() -> dict[str, Any]:

@@ -6,7 +6,7 @@ itself is not needed. The checkpoint holds the plans as well, so it opens withou
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ...errors import NetworkFileError
+from ..sliding import patch_in_words
 from ..trust import Needs
 from . import pickles
 from .building import build_with_weights
@@ -69,8 +70,10 @@ def read(contents: Contents, request: Request) -> Reading:
             f"{type(error).__name__}: {error}"
         ) from error
     module = build_with_weights(plans.build, weights, chosen.path)
+    patch = None
     if any(isinstance(m, _INSTANCE_NORMS) for m in module.modules()):
-        said.append(_patch_notice(plans))
+        patch = plans.patch_size
+        said.append(_patch_notice(patch))
     return Reading(
         module,
         architecture=plans.architecture,
@@ -79,6 +82,7 @@ def read(contents: Contents, request: Request) -> Reading:
         classes=plans.classes,
         normalisation=normalisation,
         values_known=True,
+        patch=patch,
         name=f"{plans.dataset} {plans.configuration} fold {fold}",
         provenance={
             "dataset": plans.dataset,
@@ -168,10 +172,9 @@ def _notices(plans: Plans) -> Iterator[str]:
         )
 
 
-def _patch_notice(plans: Plans) -> str:
-    patch = " × ".join(map(str, plans.patch_size))
+def _patch_notice(patch: Sequence[int]) -> str:
     return (
-        f"It was trained on patches of {patch} pixels, and its instance norm sees the whole of "
-        "what it is given: on images of another size logits differ from those of nnU-Net's own "
-        "inference, which goes patch by patch. Explain a part of this size where that matters."
+        f"It is explained on patches of {patch_in_words(patch)}, because its instance norm sees "
+        "the whole of what it is given: on the one of nnU-Net's own inference in the middle of "
+        "which the region lies. It predicts patch by patch as nnU-Net does, without mirroring."
     )

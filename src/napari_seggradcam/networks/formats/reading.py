@@ -53,6 +53,9 @@ class Reading:
         Which of the module's outputs is the logits.
     sizes
         Smallest size and step of every spatial axis that the file declares.
+    patch
+        Spatial shape of what the network's own inference gives it at a time, where that is part
+        of the answer.
     check
         A comparison with what the file says comes out.
     notices
@@ -73,6 +76,7 @@ class Reading:
     name: str | None = None
     output: str | None = None
     sizes: Sequence[tuple[int, int]] | None = None
+    patch: Sequence[int] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     check: Check | None = None
     notices: Sequence[str] = ()

@@ -1,0 +1,170 @@
+"""What a network sees of an image at once: all of it, or for some networks a patch.
+
+A network with a patch is explained on one of those that its own inference goes through. Of them it
+is the one with the most pixels of M; among several, the one whose weight in the average that the
+network's own prediction is, summed over M, is the largest, so that M lies about its middle.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..networks.images import PreparedImage
+from ..networks.network import Network
+from ..networks.outputs import MapGrid
+from ..networks.running import as_found, state_of, version_of
+from ..networks.sliding import importance, patch_in_words, patch_of, windows
+from .activations import Activations, Cancel
+from .questions import PatchFacts
+from .regions import Box, Footprint
+
+Sizes = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a network sees at once.
+
+    Attributes
+    ----------
+    prepared
+        Image or patch, as the network takes it.
+    grid
+        Where its logits lie on the image.
+    activations
+        What is kept of it.
+    box
+        The part of the image that a patch covers, per spatial axis; None: it is all of it.
+    """
+
+    prepared: PreparedImage
+    grid: MapGrid
+    activations: Activations
+    box: Box | None = None
+
+
+class Views:
+    """The image, or its patches, of which the one that was asked about last is kept.
+
+    Parameters
+    ----------
+    network
+        The network; use everything here with its lock held.
+    prepared
+        What `Network.prepare` has returned.
+    budget, once
+        As for `Activations`.
+    """
+
+    def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool):
+        self._network = network
+        self._prepared = prepared
+        self._budget = budget
+        self._once = once
+        self._state: tuple[tuple[int, int], ...] = ()
+        self._logits: tuple[torch.Tensor | None, NDArray[np.float32]] | None = None
+        patch = network.patch
+        self._windows = () if patch is None else windows(prepared.padded_shape, patch)
+        self._number = 0
+        self._view: View | None = None if self._windows else self._made(prepared, None)
+
+    @property
+    def budget(self) -> int:
+        """Bytes that kept feature maps may take."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: int) -> None:
+        self._budget = budget
+        if self._view is not None:
+            self._view.activations.budget = budget
+
+    @property
+    def used(self) -> int:
+        """Bytes that kept feature maps take."""
+        return 0 if self._view is None else self._view.activations.used
+
+    def number_for(self, region: Footprint) -> int:
+        """Number of the view on which a region is explained."""
+        if len(self._windows) < 2:
+            return 0
+        weights, best = importance(self._network.patch or ()), (0, 0.0, 0)
+        for number, window in enumerate(self._windows):
+            pixels = region.part(_minus(window, self._prepared.before))
+            inside = int(np.count_nonzero(pixels))
+            if inside >= max(1, best[0]):
+                # Rounded, because the order in which equals are summed is not the same.
+                share = round(float(weights[pixels].sum(dtype=np.float64)), 6)
+                best = max(best, (inside, share, -number))
+        return -best[2]
+
+    def view(self, number: int) -> View:
+        """One of the views; what it keeps of before is forgotten if the network has changed."""
+        if self._view is None or number != self._number:
+            self._view = None  # makes room
+            window = self._windows[number]
+            self._view = self._made(patch_of(self._prepared, window), window)
+            self._number = number
+        self._view.activations.budget = self._budget
+        self._view.activations.refresh()
+        return self._view
+
+    def logits(self, cancel: Cancel | None = None) -> NDArray[np.float32]:
+        """Logits of shape (classes, *spatial), on the image grid; computed once."""
+        with as_found(self._network.module):
+            if self._windows:
+                return self._of_patches(cancel)
+            activations = self.view(0).activations
+            logits = activations.logits
+            if self._logits is None or self._logits[0] is not logits:
+                self._logits = logits, self._network.on_image(logits, self._prepared)
+            return self._logits[1]
+
+    def _of_patches(self, cancel: Cancel | None) -> NDArray[np.float32]:
+        tensors = state_of(self._network.module)
+        state = tuple((tensor.data_ptr(), version_of(tensor)) for tensor in tensors)
+        if self._logits is None or state != self._state:
+            self._logits = None, self._network.predict_prepared(self._prepared, cancel)
+            self._state = state
+        return self._logits[1]
+
+    def _made(self, prepared: PreparedImage, window: Box | None) -> View:
+        activations = Activations(self._network, prepared, self._budget, self._once)
+        box = None
+        if window is not None:
+            on_image = _minus(window, self._prepared.before)
+            box = tuple(
+                slice(max(0, w.start), min(size, w.stop))
+                for w, size in zip(on_image, self._prepared.shape, strict=True)
+            )
+        return View(prepared, self._network.output_grid(prepared), activations, box)
+
+
+def patch_facts(view: View, region: Footprint) -> PatchFacts | None:
+    """What the record says of a patch; None where the view is all of the image.
+
+    Warns where the region does not fit in the patch.
+    """
+    if view.box is None:
+        return None
+    inside = int(np.count_nonzero(region.part(view.box)))
+    facts = PatchFacts(
+        tuple(-lead for lead in view.prepared.before),
+        view.prepared.padded_shape,
+        inside / region.pixels,
+    )
+    if inside < region.pixels:
+        warnings.warn(
+            f"The network is explained on one patch of {patch_in_words(facts.size)}, which has "
+            f"{facts.region_inside:.1%} of the region; the rest of the region is left out.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return facts
+
+
+def _minus(window: Box, first: Sizes) -> Box:
+    return tuple(slice(w.start - f, w.stop - f) for w, f in zip(window, first, strict=True))

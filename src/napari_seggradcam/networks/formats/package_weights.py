@@ -1,7 +1,6 @@
 """The weights of a BioImage.IO package, each of them a network of a format of its own."""
 
 import contextlib
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,9 +11,8 @@ from ...errors import MissingPackage, NetworkFileError, OptionError, SegGradCamE
 from ..onnx import import_onnx
 from ..torchscript.mirroring import mirror
 from ..torchscript.reading import read_scripted, trained_mode
-from ..torchscript.scanning import scan
 from ..trust import Level, Needs
-from . import pickles
+from . import pickles, torchscript
 from .checkpoints import find_state_dict, load_into
 from .contents import Contents
 from .factories import build_module
@@ -77,17 +75,15 @@ def needs_of(package: Package, kind: str) -> Needs:
     if kind == STATE_DICT:
         return _needs_of_architecture(package, entry.architecture)
     with package.file(entry) as file:
-        if not file.is_zip:
+        if not torchscript.recognises(file):
             raise NetworkFileError(
                 f"{entry.source} in {package.contents.path} is no TorchScript, or of a version of "
                 "torch before 1.6."
             )
-        with zipfile.ZipFile(file.path) as archive:
-            findings = scan(archive)
-    if findings:
+        needs = torchscript.needs(file, Request())
+    if needs.level is Level.CODE:
         _check_pinned(package, entry)
-        return Needs(Level.CODE, f"the TorchScript in it {' '.join(findings)}")
-    return Needs(Level.SCANNED, "TorchScript without operations that touch files.")
+    return needs
 
 
 def read_weights(package: Package, kind: str) -> tuple[nn.Module, list[str]]:

@@ -1,6 +1,8 @@
 """Loading TorchScript files."""
 
+import io
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ def read_scripted(path: str | Path) -> torch.jit.ScriptModule:
             # There is nothing that a user could do about it.
             warnings.filterwarnings("ignore", "`torch.jit.load` is", DeprecationWarning)
             scripted: Any = torch.jit.load(  # type: ignore[no-untyped-call]
-                str(path), map_location="cpu"
+                _as_scanned(path), map_location="cpu"
             )
     except Exception as error:
         raise NetworkFileError(
@@ -48,6 +50,16 @@ def read_scripted(path: str | Path) -> torch.jit.ScriptModule:
             "forward. Save the network itself with torch.jit.save."
         )
     return scripted.eval()
+
+
+def _as_scanned(path: str | Path) -> io.BytesIO:
+    """The members as Python finds them, whole: torch need not agree on what a zip file holds."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(content, "w") as copy:
+        for info in archive.infolist():
+            copy.writestr(info.filename, archive.read(info))
+    content.seek(0)
+    return content
 
 
 def trained_mode(scripted: torch.jit.ScriptModule) -> str | None:

@@ -62,8 +62,8 @@ def test_card_and_heatmaps(
     image = image_of(network.channels, SIZE)
     region = np.zeros(SIZE, np.uint8)
     region[8:16, 12:24] = 1
-    viewer.add_labels(region, name="drawn")
     viewer.add_image(image if network.channels > 1 else image[0], name="noise", rgb=False)
+    dock.region.first.choose_layer(viewer.add_labels(region, name="drawn"))
     dock.layers.preset.value = "all"
     wait_ready(qtbot, dock)
     qtbot.mouseClick(dock.run.button, Qt.MouseButton.LeftButton)
@@ -72,4 +72,6 @@ def test_card_and_heatmaps(
     found = heatmap_layers(viewer)
     assert list(found) == list(wanted)
     for name, layer in found.items():
-        np.testing.assert_array_equal(layer.data, wanted[name].heatmap)
+        # Beside an image with channels, it is shown at each of them.
+        expected = np.broadcast_to(wanted[name].heatmap, layer.data.shape)
+        np.testing.assert_array_equal(layer.data, expected)

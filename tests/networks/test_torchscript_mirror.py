@@ -70,12 +70,11 @@ def smp(name: str, encoder: str) -> nn.Module:
 
 BOTH = ("traced", "scripted")
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
-    # Python that TorchScript does not know stands in the own U-Net's forward.
-    "own": (lambda: UNet(2, base_width=2, depth=2), 16, ("traced", "frozen traced")),
-    "own 3D": (lambda: UNet(3, base_width=2, depth=2), 8, ("traced",)),
+    "own": (lambda: UNet(2, base_width=2, depth=2), 16, (*BOTH, "frozen traced")),
+    "own 3D": (lambda: UNet(3, base_width=2, depth=2), 8, BOTH),
     "small": (SmallUNet, 16, (*BOTH, "frozen traced", "frozen scripted")),
     "BasicUNet": (lambda: basic_unet(2), 32, (*BOTH, "frozen scripted")),
-    "BasicUNet 3D": (lambda: basic_unet(3), 32, ("scripted",)),
+    "BasicUNet 3D": (lambda: basic_unet(3), 32, BOTH),
     "UNet": (lambda: monai_unet(2), 16, BOTH),
     "UNet 3D": (lambda: monai_unet(3), 16, BOTH),
     "DynUNet": (lambda: dyn_unet(2), 16, BOTH),
@@ -83,7 +82,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
     "SegResNet": (lambda: seg_res_net(2), 16, BOTH),
     "SegResNet 3D": (lambda: seg_res_net(3), 8, BOTH),
     "smp Unet": (lambda: smp("Unet", "resnet34"), 64, BOTH),
-    "smp FPN": (lambda: smp("FPN", "resnet18"), 64, (*BOTH, "frozen traced")),
+    "smp FPN": (lambda: smp("FPN", "resnet34"), 64, (*BOTH, "frozen traced")),
 }
 
 

@@ -143,14 +143,15 @@ class UNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits (B, out_channels, *spatial) of an image (B, in_channels, *spatial)."""
-        skips = []
+        skips: list[torch.Tensor] = []
         features = image
-        for block, pool in zip(self.encoder, self.pool, strict=True):
+        # TorchScript, which compiles this text, knows neither strict= nor reversed().
+        for block, pool in zip(self.encoder, self.pool):  # noqa: B905
             skips.append(block(features))
             features = pool(skips[-1])
         features = self.bottleneck(features)
-        for up, skip in zip(self.decoder, reversed(skips), strict=True):
-            features = up(features, skip)
+        for up in self.decoder:
+            features = up(features, skips.pop())
         logits: torch.Tensor = self.head(features)
         return logits
 

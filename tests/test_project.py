@@ -91,7 +91,12 @@ def test_every_import_is_a_dependency() -> None:
     imported = {name for path in PACKAGE.rglob("*.py") for name in _third_party(path)}
     extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
     asked = {_normal(re.split(r"[\[<>=]", line)[0]) for line in PROJECT["dependencies"] + extras}
-    names = {"bioimageio": "bioimageio.spec", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    names = {
+        "bioimageio": "bioimageio.spec",
+        "skimage": "scikit-image",
+        "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+    }
     assert {_normal(names.get(name, name)) for name in imported} <= asked
 
 

@@ -34,7 +34,8 @@ def needs(contents: Contents, request: Request) -> Needs:
     except (OSError, zipfile.BadZipFile) as error:
         found = [f"can't be looked through: {error}"]
     if found:
-        return Needs(Level.CODE, f"the TorchScript {'; '.join(found).rstrip('.')}.")
+        what = "; ".join(finding.rstrip(".") for finding in found)
+        return Needs(Level.CODE, f"the TorchScript {what}.")
     return Needs(Level.SCANNED, "TorchScript without operations that touch files.")
 
 

@@ -1,0 +1,257 @@
+"""How long `seggradcam open FILE` takes for a file of every format, from start to end.
+
+Usage: python benchmarks/opening.py [--repeats 3] [--formats NAME …] [--write FILE]
+
+Every file is a network of about 12.5 million float32 parameters (50 MB), with weights as they are
+drawn, written by the library that writes such files. A fresh process opens it and prints its card:
+imports, reading, checks and probing included. Times are medians, on the clock and of the
+processor (user and system).
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from napari_seggradcam.networks.unet import UNet
+
+# torchvision's wheels for CUDA lack these on a CPU; timm imports torchvision. Kept, or they go.
+TORCHVISION = """
+import torch
+kept = torch.library.Library("torchvision", "FRAGMENT")
+for name in ("nms", "qnms"):
+    kept.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""
+exec(TORCHVISION)
+WIDTH = 41  # of the U-Net with depth 4: 12.7 million parameters
+
+
+def unet() -> nn.Module:
+    torch.manual_seed(0)
+    return UNet(**options()).eval()
+
+
+def options() -> dict[str, int]:
+    return {"ndim": 2, "in_channels": 1, "out_channels": 2, "depth": 4, "base_width": WIDTH}
+
+
+def native(folder: Path) -> list[str]:
+    import napari_seggradcam as sgc
+
+    network = sgc.Network.from_module(unet(), axes="CYX", channels=1)
+    network.save(folder / "native.safetensors")
+    return [str(folder / "native.safetensors")]
+
+
+def state_dict(folder: Path) -> list[str]:
+    torch.save(unet().state_dict(), folder / "state.pt")
+    return [str(folder / "state.pt")]
+
+
+def with_factory(folder: Path) -> list[str]:
+    given = ["--factory", "napari_seggradcam.networks.unet:UNet", "--kwargs", json.dumps(options())]
+    return [*state_dict(folder), *given]
+
+
+def whole_module(folder: Path) -> list[str]:
+    torch.save(unet(), folder / "module.pt")
+    return [str(folder / "module.pt"), "--trust"]
+
+
+def torchscript(folder: Path) -> list[str]:
+    traced = torch.jit.trace(unet(), torch.rand(1, 1, 128, 128), check_trace=False)
+    torch.jit.save(traced, str(folder / "traced.pt"))
+    return [str(folder / "traced.pt")]
+
+
+def exported(folder: Path) -> list[str]:
+    dim = torch.export.Dim
+    sizes = {0: dim("batch"), 2: 16 * dim("y"), 3: 16 * dim("x")}
+    program = torch.export.export(unet(), (torch.rand(2, 1, 128, 128),), dynamic_shapes=(sizes,))
+    torch.export.save(program, str(folder / "exported.pt2"))
+    return [str(folder / "exported.pt2")]
+
+
+def onnx(folder: Path) -> list[str]:
+    free = {"x": {0: "batch", 2: "h", 3: "w"}}
+    path = str(folder / "network.onnx")
+    torch.onnx.export(
+        unet(), torch.rand(1, 1, 128, 128), path, input_names=["x"], dynamic_axes=free, dynamo=False
+    )
+    return [path]
+
+
+def nnunet(folder: Path) -> list[str]:
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet
+
+    kinds = "torch.nn.modules"
+    arch = {
+        "n_stages": 6,
+        "features_per_stage": [30, 60, 120, 240, 360, 360],
+        "conv_op": f"{kinds}.conv.Conv2d",
+        "kernel_sizes": [[3, 3]] * 6,
+        "strides": [[1, 1]] + [[2, 2]] * 5,
+        "n_conv_per_stage": [2] * 6,
+        "n_conv_per_stage_decoder": [2] * 5,
+        "conv_bias": True,
+        "norm_op": f"{kinds}.instancenorm.InstanceNorm2d",
+        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+        "dropout_op": None,
+        "dropout_op_kwargs": None,
+        "nonlin": "torch.nn.LeakyReLU",
+        "nonlin_kwargs": {"inplace": True},
+    }
+    built = {**arch, "conv_op": nn.Conv2d, "norm_op": nn.InstanceNorm2d, "nonlin": nn.LeakyReLU}
+    module = PlainConvUNet(input_channels=1, num_classes=2, deep_supervision=False, **built)
+    name = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+    plans = {
+        "dataset_name": "Dataset007_Cells",
+        "plans_name": "nnUNetPlans",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "foreground_intensity_properties_per_channel": {},
+        "configurations": {
+            "2d": {
+                "patch_size": [256, 256],
+                "spacing": [1.0, 1.0],
+                "normalization_schemes": ["ZScoreNormalization"],
+                "use_mask_for_norm": [False],
+                "architecture": {
+                    "network_class_name": name,
+                    "arch_kwargs": arch,
+                    "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+                },
+            }
+        },
+    }
+    dataset = {"channel_names": {"0": "DAPI"}, "labels": {"background": 0, "cell": 1}}
+    top = folder / "nnUNetTrainer__nnUNetPlans__2d"
+    (top / "fold_0").mkdir(parents=True)
+    (top / "plans.json").write_text(json.dumps(plans))
+    (top / "dataset.json").write_text(json.dumps(dataset))
+    said = {"plans": plans, "configuration": "2d", "fold": 0, "dataset_json": dataset}
+    content = {
+        "network_weights": module.state_dict(),
+        "init_args": said,
+        "trainer_name": "nnUNetTrainer",
+    }
+    torch.save(content, top / "fold_0" / "checkpoint_final.pth")
+    return [str(top)]
+
+
+def smp(folder: Path) -> list[str]:
+    import segmentation_models_pytorch
+
+    module = segmentation_models_pytorch.Unet("resnet18", encoder_weights=None, classes=2)
+    module.save_pretrained(str(folder / "smp"))
+    return [str(folder / "smp")]
+
+
+def monai(folder: Path) -> list[str]:
+    from monai.networks.nets import BasicUNet
+
+    widths = [52, 52, 104, 208, 416, 52]
+    given = {"spatial_dims": 2, "in_channels": 1, "out_channels": 2, "features": widths}
+    for part in ("configs", "models"):
+        (folder / "bundle" / part).mkdir(parents=True)
+    definition = {"network_def": {"_target_": "BasicUNet", **given}}
+    (folder / "bundle/configs/inference.json").write_text(json.dumps(definition))
+    (folder / "bundle/configs/metadata.json").write_text("{}")
+    torch.save(BasicUNet(**given).state_dict(), folder / "bundle/models/model.pt")
+    return [str(folder / "bundle")]
+
+
+def cellpose(folder: Path) -> list[str]:
+    from cellpose.resnet_torch import CPnet
+
+    module = CPnet([2, 44, 88, 176, 352], 3, 3)
+    module.save_model(str(folder / "cellpose"))
+    return [str(folder / "cellpose")]
+
+
+def huggingface(folder: Path) -> list[str]:
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    config = SegformerConfig(num_labels=3, hidden_sizes=[64, 128, 320, 512], depths=[2, 2, 2, 2])
+    SegformerForSemanticSegmentation(config).save_pretrained(folder / "segformer")
+    return [str(folder / "segformer")]
+
+
+FORMATS: dict[str, Callable[[Path], list[str]]] = {
+    "native": native,
+    "state dict, recognised": state_dict,
+    "state dict, factory": with_factory,
+    "whole module": whole_module,
+    "TorchScript": torchscript,
+    "torch.export": exported,
+    "ONNX": onnx,
+    "nnU-Net": nnunet,
+    "smp": smp,
+    "MONAI": monai,
+    "Cellpose": cellpose,
+    "Hugging Face": huggingface,
+}
+
+
+def timed(words: list[str]) -> tuple[float, float, str]:
+    """Seconds on the clock and of the processor, and what was printed."""
+    started, before = time.perf_counter(), os.times()
+    program = TORCHVISION + "from napari_seggradcam.cli import app; app()"
+    found = subprocess.run(
+        [sys.executable, "-c", program, "open", "--json", *words], capture_output=True, text=True
+    )
+    wall, after = time.perf_counter() - started, os.times()
+    if found.returncode:
+        raise SystemExit(f"{words}: {found.stderr}")
+    used = after.children_user + after.children_system
+    return wall, used - before.children_user - before.children_system, found.stdout
+
+
+def size_of(path: Path) -> float:
+    """Megabytes of a file, or of all in a folder."""
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files) / 1e6
+
+
+def measure(name: str, repeats: int) -> str:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript's exporters call themselves deprecated
+        words = FORMATS[name](Path(folder))
+        found = [timed(words) for _ in range(repeats)]
+        wall, used = (statistics.median(one[i] for one in found) for i in (0, 1))
+        card = json.loads(found[0][2])
+        megabytes = size_of(Path(words[0]))
+    numbers = f"{card['parameters'] / 1e6:.1f} | {megabytes:.0f} | {wall:.1f} | {used:.1f}"
+    return f"| {name} | {numbers} |"
+
+
+def main() -> None:
+    """Measure, print, and write if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
+    parser.add_argument("--write", type=Path, help="Markdown file for the table")
+    given = parser.parse_args()
+    lines = [
+        "| format | million parameters | MB | seconds, clock | seconds, processor |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name in given.formats:
+        lines.append(measure(name, given.repeats))
+        print(lines[-1], flush=True)
+    if given.write:
+        given.write.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

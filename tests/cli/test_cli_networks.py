@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from torch import nn
 from typer.testing import Result
 
 import napari_seggradcam as sgc
+from napari_seggradcam.networks.normalisation import MeanStd
 from napari_seggradcam.store.images import read_image
 
 Call = Callable[..., Result]
@@ -40,18 +42,39 @@ def test_open_shows_the_card(call: Call, files: SimpleNamespace) -> None:
 
 
 def test_a_state_dict_opens_with_its_factory(call: Call, tmp_path: Path) -> None:
-    module = sgc.UNet(depth=1, base_width=4, in_channels=3, out_channels=3)
-    torch.save(module.state_dict(), tmp_path / "state.pt")
+    torch.save(nn.Conv2d(3, 3, 1).state_dict(), tmp_path / "state.pt")
     bare = call("open", tmp_path / "state.pt")
     assert bare.exit_code == 1
     assert "factory" in bare.stderr
     card = call(
-        "open", tmp_path / "state.pt", "--factory", "napari_seggradcam.networks.unet:UNet",
-        "--kwargs", '{"depth": 1, "base_width": 4, "in_channels": 3, "out_channels": 3}',
+        "open", tmp_path / "state.pt", "--factory", "torch.nn:Conv2d",
+        "--kwargs", '{"in_channels": 3, "out_channels": 3, "kernel_size": 1}',
         "--classes", "sky, road,  car", "--channels", 3, "--network-axes", "CYX", "--json",
     )  # fmt: skip
     assert card.exit_code == 0, card.stderr
     assert json.loads(card.stdout)["classes"] == ["sky", "road", "car"]
+
+
+def test_values_are_normalised_as_the_words_say(call: Call, tmp_path: Path) -> None:
+    path = sgc.Network.from_module(sgc.UNet(depth=1, base_width=4)).save(tmp_path / "n.safetensors")
+    words = '{"kind": "mean-std", "mean": [7], "std": [3], "divide": 255}'
+    said = call("open", path, "--normalisation", words, "--json")
+    assert said.exit_code == 0, said.stderr
+    expected = sgc.open_network(path, normalisation=MeanStd((7,), (3,), divide=255))
+    assert expected.normalisation is not None
+    assert json.loads(said.stdout)["normalisation"] == expected.normalisation.describe()
+    image = np.random.default_rng(2).integers(0, 255, (16, 16), np.uint8)
+    np.save(tmp_path / "image.npy", image)
+    done = call(
+        "predict", tmp_path / "image.npy", "--network", path, "--normalisation", words,
+        "--out", tmp_path / "labels.npy", "--logits", tmp_path / "logits.npy",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert np.array_equal(np.load(tmp_path / "logits.npy"), expected.predict(image))
+    for bad in ('"percentile"', "{", '{"kind": "mean"}', '{"kind": "mean-std", "mean": [1]}'):
+        refused = call("open", path, "--normalisation", bad)
+        assert refused.exit_code == 1
+        assert "ormalisation" in refused.stderr
 
 
 def test_a_pickled_module_is_not_opened_unless_trusted(call: Call, tmp_path: Path) -> None:

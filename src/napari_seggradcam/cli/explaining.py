@@ -25,6 +25,7 @@ from .options import (
     Output,
     Precision,
     Trust,
+    Values,
     Weights,
     bytes_in,
 )
@@ -129,6 +130,7 @@ def explain(
     trust: Trust = False,
     output: Output = None,
     weights: Weights = None,
+    normalisation: Values = None,
     device: Device = "auto",
     precision: Precision = "float32",
     large: Large = False,
@@ -151,6 +153,7 @@ def explain(
         precision,
         output,
         weights,
+        normalisation,
     )
     if large and out is None:
         raise typer.BadParameter("--large needs --out NAME.sgc.zarr, into which it computes.")

@@ -16,6 +16,7 @@ from .options import (
     NetworkChoice,
     Output,
     Trust,
+    Values,
     Weights,
 )
 
@@ -70,6 +71,7 @@ def open_(
     device: Device = "auto",
     output: Output = None,
     weights: Weights = None,
+    normalisation: Values = None,
     as_json: Json = False,
 ) -> None:
     """Check that a network file opens, and show what is in it."""
@@ -84,6 +86,7 @@ def open_(
         device,
         output=output,
         weights=weights,
+        values=normalisation,
     )
     opened = choice.open()
     card = _card(opened)

@@ -58,6 +58,15 @@ Channels = Annotated[int | None, typer.Option(help="Channels of the image the ne
 Classes = Annotated[
     str | None, typer.Option(metavar="NAMES", help="Class names, separated by commas.")
 ]
+Values = Annotated[
+    str | None,
+    typer.Option(
+        "--normalisation",
+        metavar="JSON",
+        help='How raw values are normalised, such as {"kind": "percentile"}, where the file does '
+        "not say.",
+    ),
+]
 Output = Annotated[
     str | None,
     typer.Option(
@@ -101,6 +110,8 @@ class NetworkChoice:
         As for `networks.network.Network.at_precision`; None: the one that it has.
     output, weights
         As for `networks.opening.open_network`.
+    values
+        A normalisation as JSON, as `networks.normalisation.normalisation_from_dict` takes it.
     """
 
     name: str
@@ -114,6 +125,7 @@ class NetworkChoice:
     precision: str | None = None
     output: str | None = None
     weights: str | None = None
+    values: str | None = None
 
     def open(self) -> "Network":
         """Open it.
@@ -127,12 +139,16 @@ class NetworkChoice:
         NetworkFileError, UntrustedNetwork
             As for `networks.opening.open_network`.
         """
+        from ..networks.normalisation import normalisation_from_dict
         from ..networks.opening import open_network
 
         network = open_network(
             _network_path(self.name),
             factory=self.factory,
-            kwargs=None if self.kwargs is None else _keywords(self.kwargs),
+            kwargs=_json_object("--kwargs", self.kwargs, '{"depth": 4}'),
+            normalisation=normalisation_from_dict(
+                _json_object("--normalisation", self.values, '{"kind": "percentile"}')
+            ),
             axes=self.axes,
             channels=self.channels,
             classes=None if self.classes is None else names_in(self.classes),
@@ -157,11 +173,14 @@ def _network_path(name: str) -> Path:
     return DATA / f"{name}.safetensors"
 
 
-def _keywords(text: str) -> dict[str, Any]:
+def _json_object(option: str, text: str | None, example: str) -> dict[str, Any] | None:
+    """What an option says in JSON; None where it was not given."""
+    if text is None:
+        return None
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise OptionError(f"--kwargs {text!r} is not JSON: {error}.") from error
+        raise OptionError(f"{option} {text!r} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise OptionError(f"--kwargs {text!r} is not a JSON object, such as '{{\"depth\": 4}}'.")
+        raise OptionError(f"{option} {text!r} is not a JSON object, such as '{example}'.")
     return value

@@ -20,6 +20,7 @@ from .options import (
     Output,
     Precision,
     Trust,
+    Values,
     Weights,
 )
 
@@ -42,6 +43,7 @@ def predict(
     trust: Trust = False,
     output: Output = None,
     weights: Weights = None,
+    normalisation: Values = None,
     device: Device = "auto",
     precision: Precision = "float32",
 ) -> None:
@@ -63,6 +65,7 @@ def predict(
         precision,
         output,
         weights,
+        normalisation,
     )
     opened = choice.open()
     note("Predicting …")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from torch import nn
+from monai.networks import nets
 from typer.testing import Result
 
 import napari_seggradcam as sgc
@@ -42,13 +42,15 @@ def test_open_shows_the_card(call: Call, files: SimpleNamespace) -> None:
 
 
 def test_a_state_dict_opens_with_its_factory(call: Call, tmp_path: Path) -> None:
-    torch.save(nn.Conv2d(3, 3, 1).state_dict(), tmp_path / "state.pt")
+    options = {"spatial_dims": 2, "in_channels": 3, "out_channels": 3}
+    options |= {"channels": [2, 4], "strides": [2]}
+    torch.save(nets.UNet(**options).state_dict(), tmp_path / "state.pt")
     bare = call("open", tmp_path / "state.pt")
     assert bare.exit_code == 1
     assert "factory" in bare.stderr
     card = call(
-        "open", tmp_path / "state.pt", "--factory", "torch.nn:Conv2d",
-        "--kwargs", '{"in_channels": 3, "out_channels": 3, "kernel_size": 1}',
+        "open", tmp_path / "state.pt", "--factory", "monai.networks.nets:UNet",
+        "--kwargs", json.dumps(options),
         "--classes", "sky, road,  car", "--channels", 3, "--network-axes", "CYX", "--json",
     )  # fmt: skip
     assert card.exit_code == 0, card.stderr

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import find_objects
 
 from ..errors import RegionError, TargetError
 
@@ -330,6 +329,8 @@ def each_label(labels: ArrayLike) -> dict[int, Region]:
     RegionError
         If the labels are not whole numbers.
     """
+    from scipy.ndimage import find_objects  # not needed to open a network, and slow to import
+
     array = np.asarray(labels)
     if array.dtype.kind not in "biu":
         raise RegionError(f"The labels are of type {array.dtype}; expected whole numbers.")

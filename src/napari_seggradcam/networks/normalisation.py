@@ -229,7 +229,8 @@ class ZeroMeanUnitVariance:
     def describe(self) -> str:
         """Words for a person."""
         least = f", at least {self.least:g}" if self.least else ""
-        eps = f" (deviation{least} + {self.eps:g})" if self.eps or least else ""
+        plus = f" + {self.eps:g}" if self.eps else ""
+        eps = f" (deviation{least}{plus})" if least or plus else ""
         return f"{_of(self.joint)} to mean 0 and standard deviation 1{eps}"
 
 

@@ -233,7 +233,7 @@ class NetworkSection(Section):
             for widget in (self._values[name], self._labels[name]):
                 widget.setVisible(bool(text))
         self._values["File"].setToolTip(f"{card.path}\nSHA-256 {card.sha256}")
-        self.notices.say("\n".join(card.notices), "hint")
+        self.notices.say("\n\n".join(card.notices), "hint")
         self.logits_menu.clear()
         for index, name in enumerate(card.classes):
             action = self.logits_menu.addAction(name)

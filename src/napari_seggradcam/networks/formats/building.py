@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...errors import NetworkFileError, SegGradCamError
 
 _NAMED = 4  # as many tensors as a message names
+_MOST_TENSORS = 20_000  # that a constructor makes; the largest networks have some thousand
+_MOST_NUMBERS = 2**27  # that it fills, 0.5 GB; most are parameters, which are not filled
 
 
 def build_with_weights(
@@ -18,7 +20,7 @@ def build_with_weights(
 ) -> nn.Module:
     """Module of a description, with its weights, in evaluation mode.
 
-    Nothing larger than the weights is allocated, whatever sizes the description asks for.
+    Hardly anything but the weights is allocated, whatever sizes the description asks for.
 
     Parameters
     ----------
@@ -85,19 +87,39 @@ def described_module(make: Callable[[], Any], path: Path) -> nn.Module:
     return module
 
 
-class _ShapesOnly(TorchFunctionMode):
-    """Makes `torch.empty`, and with it new parameters, without memory."""
+class _ShapesOnly(TorchDispatchMode):
+    """Makes what `torch.empty` makes, and with it new parameters, without memory.
 
-    def __torch_function__(
+    Other tensors may decide what is built, such as rates that grow with the depth, and are made,
+    unless they are more or larger than those of any network.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tensors, self._numbers = 0, 0
+
+    def __torch_dispatch__(
         self,
-        func: Callable[..., Any],
+        func: Any,
         types: Iterable[type],
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is torch.empty and kwargs.get("device") is None:
-            kwargs["device"] = "meta"
+        kwargs = kwargs or {}
+        makes = any(argument.name == "device" for argument in func._schema.arguments)
+        if not makes or torch.device(kwargs.get("device") or "cpu").type == "meta":
+            return func(*args, **kwargs)
+        shape = func(*args, **{**kwargs, "device": "meta"})
+        self._tensors += 1
+        if self._tensors > _MOST_TENSORS:
+            raise ValueError(f"it has more than {_MOST_TENSORS:,} tensors")
+        if func is torch.ops.aten.empty.memory_format:
+            return shape
+        self._numbers += shape.numel()
+        if self._numbers > _MOST_NUMBERS:
+            raise ValueError(
+                f"it would fill more than {_MOST_NUMBERS:,} numbers before its weights are read"
+            )
         return func(*args, **kwargs)
 
 

@@ -85,8 +85,9 @@ def load_agreed(contents: Contents, trusted: bool) -> Any:
         return load_values(contents)
     except NeedsCode as error:
         if not trusted:
+            names = str(error) or "it is damaged, or calls what can't be told"
             raise NetworkFileError(
-                f"{contents.path} holds more than numbers and can't be opened: {error}"
+                f"{contents.path} holds more than numbers and can't be opened: {names}."
             ) from error
         return load_trusted(contents)
 

@@ -50,9 +50,11 @@ def test_what_does_not_fit_as_a_whole_is_answered_by_parts(
     with_free(monkeypatch, needed - 1)
     explainer = sgc.Explainer(network, image, memory=needed // 4)
     assert abs(explainer.logits - network.predict(image)).max() < 1e-4
-    assert explainer._activations.most < image.size  # the logits alone were made by parts, too
+    assert (
+        explainer._views.view(0).activations.most < image.size
+    )  # the logits alone were made by parts, too
     parts = explainer.explain(region, 1, "all")
-    assert explainer._activations.most < image.size
+    assert explainer._views.view(0).activations.most < image.size
     for name, heatmap in parts.items():
         largest = abs(whole[name].signed).max()
         assert abs(heatmap.signed - whole[name].signed).max() <= 1e-4 * largest

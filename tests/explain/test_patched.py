@@ -266,3 +266,18 @@ def test_a_prediction_can_be_cancelled() -> None:
         sgc.Explainer(network, noise((40, 40))).explain(sgc.pixel(3, 3), cancel=cancel)
     with pytest.raises(sgc.Cancelled):
         network.predict(noise((40, 40)), cancel=cancel)
+
+
+def test_the_budget_is_that_of_whichever_patch() -> None:
+    network, _ = networks((16, 16))
+    explainer = sgc.Explainer(network, noise((16, 40)), memory=2**20)
+    assert (explainer.memory, explainer.memory_used) == (2**20, 0)
+    explainer.explain(sgc.pixel(8, 2), target=1, layers="all")
+    used = explainer.memory_used
+    assert 0 < used <= 2**20
+    explainer.explain(sgc.pixel(8, 38), target=1, layers="all")
+    assert explainer.memory_used == used  # of the patch before nothing is kept
+    explainer.memory = used // 2
+    assert explainer.memory_used <= used // 2
+    explainer.explain(sgc.pixel(8, 2), target=1, layers="all")
+    assert (explainer.memory, explainer.memory_used <= used // 2) == (used // 2, True)

@@ -73,8 +73,8 @@ class Views:
 
     @property
     def budget(self) -> int:
-        """Bytes that kept feature maps may take."""
-        return self._budget
+        """Bytes that kept feature maps may take; less after memory ran out."""
+        return self._budget if self._view is None else self._view.activations.budget
 
     @budget.setter
     def budget(self, budget: int) -> None:
@@ -104,11 +104,11 @@ class Views:
     def view(self, number: int) -> View:
         """One of the views; what it keeps of before is forgotten if the network has changed."""
         if self._view is None or number != self._number:
+            self._budget = self.budget
             self._view = None  # makes room
             window = self._windows[number]
             self._view = self._made(patch_of(self._prepared, window), window)
             self._number = number
-        self._view.activations.budget = self._budget
         self._view.activations.refresh()
         return self._view
 

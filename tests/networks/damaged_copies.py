@@ -122,10 +122,15 @@ def damaged_members(content: bytes) -> Iterator[bytes]:
             yield file.getvalue()
 
 
+def _tell(**what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
 def open_copies(name: str, good: NetworkOnDisk, file: Path) -> None:
     """Open all damaged copies of one file, and say what came of it."""
     name = f"{name}: {file.name}"
-    print(json.dumps({"file": name}), flush=True)
+    _tell(file=name)
     start = time.process_time()
     content, said, others, opened = file.read_bytes(), [], [], 0
     for number, copy in enumerate(damaged(content)):
@@ -140,7 +145,7 @@ def open_copies(name: str, good: NetworkOnDisk, file: Path) -> None:
     file.write_bytes(content)
     seconds = time.process_time() - start
     told = {"opened": opened, "said": said, "others": others, "seconds": round(seconds, 2)}
-    print(json.dumps({"file": name, **told}), flush=True)
+    _tell(file=name, **told)
 
 
 def main(root: Path) -> None:

@@ -25,6 +25,8 @@ import yaml
 from bioimageio_packages import ARCHITECTURE, digest, small_unet, write_package_0_4
 from monai.bundle import ConfigParser
 from onnx import TensorProto, helper
+from test_nnunet import plans as nnunet_plans
+from test_nnunet import write as write_nnunet
 from torch import nn
 
 from napari_seggradcam.errors import NetworkFileError, UntrustedNetwork
@@ -193,6 +195,63 @@ def with_import(folder: Path, mark: Path) -> Hostile:
     return path, lambda: pydoc.locate("os.mkdir")(path=str(mark))
 
 
+def with_trusted_source(folder: Path, mark: Path) -> Hostile:
+    """Whoever trusts the source has not agreed to what the weights would call."""
+    path = package(folder)
+    weights = path / "weights.pt"
+    weights.write_bytes(pickled({"a": Payload(mark)}))
+    described = yaml.safe_load((path / "rdf.yaml").read_text())
+    described["weights"]["pytorch_state_dict"]["sha256"] = digest(weights)
+    (path / "rdf.yaml").write_text(yaml.safe_dump(described))
+    return path, lambda: torch.load(weights, weights_only=False)
+
+
+def planned(folder: Path, mark: Path, name: str, **options: Any) -> Hostile:
+    """nnU-Net finds what plans name with `pydoc.locate`, and calls it."""
+    plan = nnunet_plans()
+    architecture = plan["configurations"]["mine"]["architecture"]
+    architecture.update(network_class_name=name, arch_kwargs={"strides": [], **options})
+    architecture["_kw_requires_import"] = []
+    path = write_nnunet(folder, nn.Conv2d(1, 2, 1), plan)
+    return path, lambda: pydoc.locate(name)(**options)
+
+
+def planned_option(folder: Path, mark: Path) -> Hostile:
+    """The option, a function, is called for every normalisation."""
+    plan = nnunet_plans()
+    plan["configurations"]["mine"]["architecture"]["arch_kwargs"]["norm_op"] = "os.mkdir"
+    path = write_nnunet(folder, nn.Conv2d(1, 2, 1), plan)
+    return path, lambda: pydoc.locate("os.mkdir")(mark)
+
+
+def with_expression(members: dict[str, bytes], root: str, mark: Path) -> None:
+    name = ending(members, "models/model.json")
+    program = json.loads(members[name])
+    values = program["graph_module"]["graph"]["tensor_values"].values()
+    sizes = next(v["sizes"] for v in values if any("as_expr" in s for s in v["sizes"]))
+    next(s for s in sizes if "as_expr" in s)["as_expr"]["expr_str"] = touching(mark)
+    members[name] = json.dumps(program).encode()
+
+
+def old_export(folder: Path, mark: Path, member: str) -> Hostile:
+    """As torch wrote files before 2.8."""
+    members = exported()
+    weights = {"weight": torch.ones(2, 1, 1, 1)}
+    old = {
+        "version": b"8.8",
+        "serialized_exported_program.json": members[ending(members, "models/model.json")],
+        "serialized_state_dict.pt": pickled(weights),
+        "serialized_constants.pt": pickled({}),
+        "serialized_example_inputs.pt": pickled(((torch.rand(2, 1, 8, 8),), {})),
+        member: pickled({"a": Payload(mark)}),
+    }
+    path = folder / "n.pt2"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in old.items():
+            archive.writestr(name, content)
+    return path, lambda: torch.export.load(path)
+
+
 def with_pickled_weights(folder: Path, mark: Path) -> Hostile:
     path = package(folder)
     weights = path / "weights.pt"
@@ -279,7 +338,8 @@ def numpy_file(folder: Path, mark: Path) -> Hostile:
 
 
 SCRIPTS = (Writing, WritingInABranch, WritingWhileLoading, Mapping)
-EXPORTS = (in_inputs, in_weight, in_constant)
+EXPORTS = (in_inputs, in_weight, in_constant, with_expression)
+OLD_MEMBERS = ("state_dict", "constants", "example_inputs")
 KINDS: dict[str, Callable[[Path, Path], Hostile]] = {
     **{f"TorchScript {k.__name__}": lambda f, m, k=k: script(f, m, k) for k in SCRIPTS},
     **{
@@ -288,6 +348,15 @@ KINDS: dict[str, Callable[[Path, Path], Hostile]] = {
         )
         for place in EXPORTS
     },
+    **{
+        f"torch.export before 2.8, {name}": lambda f, m, name=name: old_export(
+            f, m, f"serialized_{name}.pt"
+        )
+        for name in OLD_MEMBERS
+    },
+    "nnU-Net class": lambda f, m: planned(f, m, "os.mkdir", path=str(m)),
+    "nnU-Net class of a module": lambda f, m: planned(f, m, "pathlib.os.mkdir", path=str(m)),
+    "nnU-Net option": planned_option,
     "BioImage.IO source": with_source,
     "BioImage.IO source, digest lies": lambda f, m: with_source(f, m, lying=True),
     "BioImage.IO import": with_import,
@@ -323,6 +392,16 @@ def test_no_payload_runs(kind: str, tmp_path: Path) -> None:
         fire()
     except Exception:  # what comes after the payload
         assert mark.exists()
+    assert mark.exists()
+
+
+def test_trust_is_for_the_source_and_not_for_the_weights(tmp_path: Path) -> None:
+    mark = tmp_path / "it-ran"
+    path, fire = with_trusted_source(tmp_path, mark)
+    with pytest.raises(NetworkFileError, match=r"weights\.pt"):
+        open_network(path, trust=True, device="cpu")
+    assert not mark.exists()
+    fire()
     assert mark.exists()
 
 

@@ -11,8 +11,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ...errors import NetworkFileError, SegGradCamError
 
 _NAMED = 4  # as many tensors as a message names
-_MOST_TENSORS = 20_000  # that a constructor makes; the largest networks have some thousand
-_MOST_NUMBERS = 2**27  # that it fills, 0.5 GB; most are parameters, which are not filled
+# What a constructor may do: some calls for each of some thousand tensors, and numbers to fill
+# (0.25 GB) where they are no parameters, which are not filled.
+_MOST_CALLS = 30_000
+_MOST_NUMBERS = 2**26
 
 
 def build_with_weights(
@@ -96,7 +98,7 @@ class _ShapesOnly(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tensors, self._numbers = 0, 0
+        self._calls, self._numbers = 0, 0
 
     def __torch_dispatch__(
         self,
@@ -106,13 +108,13 @@ class _ShapesOnly(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise ValueError(f"to build it would take more than {_MOST_CALLS:,} calls of torch")
         makes = any(argument.name == "device" for argument in func._schema.arguments)
         if not makes or torch.device(kwargs.get("device") or "cpu").type == "meta":
             return func(*args, **kwargs)
         shape = func(*args, **{**kwargs, "device": "meta"})
-        self._tensors += 1
-        if self._tensors > _MOST_TENSORS:
-            raise ValueError(f"it has more than {_MOST_TENSORS:,} tensors")
         if func is torch.ops.aten.empty.memory_format:
             return shape
         self._numbers += shape.numel()

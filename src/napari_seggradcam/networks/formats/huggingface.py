@@ -22,6 +22,7 @@ NAME = "Hugging Face"
 
 _TASK = "ForSemanticSegmentation"
 _PREPROCESSOR = "preprocessor_config.json"
+_LARGEST = 10**6  # whole number of a configuration; widths, depths and sizes of images are smaller
 
 
 def recognises(contents: Contents) -> bool:
@@ -52,6 +53,7 @@ def read(contents: Contents, request: Request) -> Reading:
     folder = _folder(contents)
     config = config_of(contents)
 
+    _check_sizes(config, folder)
     module = _module(library, folder, request.trusted)
     preparation = _preparation(folder)
     try:
@@ -105,6 +107,22 @@ def _module(library: ModuleType, folder: Path, trusted: bool) -> nn.Module:
         raise NetworkFileError(f"{folder} lacks the weights {', '.join(missing[:4])}.")
     loaded: nn.Module = module.float()
     return loaded.eval()
+
+
+def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
+    """Raise an error if a number would have transformers count for minutes."""
+    waiting: list[tuple[str, Any]] = list(config.items())
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += ((name, item) for item in value)
+        elif isinstance(value, int) and value > _LARGEST:
+            raise NetworkFileError(
+                f"{folder} describes a network with {name} = {value:,}; expected at most "
+                f"{_LARGEST:,}. The folder may be damaged."
+            )
 
 
 def _size(tensors: Iterable[torch.Tensor]) -> int:

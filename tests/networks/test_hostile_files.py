@@ -1,6 +1,8 @@
 """Files that would do harm, and damaged ones: nothing runs, nothing crashes, and it is said.
 
 Every payload is shown to be a live one: loaded without care it does what it is not to do here.
+Here are 81 of them in 9 places, and some 500 damaged copies; `formats/test_hostile_formats.py` has
+more than 30 of other formats, and files that ask for too much.
 """
 
 import io

@@ -21,6 +21,7 @@ from napari_seggradcam.errors import (
 from napari_seggradcam.networks.formats import packages
 from napari_seggradcam.networks.opening import open_network
 from opened_networks import assert_same, image_of
+from torchscript_files import export, noisy, save
 
 UNET = {
     "_target_": "UNet",
@@ -96,6 +97,28 @@ def test_bundle(kind: str, tmp_path: Path) -> None:
     assert network.provenance == {"version": "0.5.3"}
     assert_same(network, module, (24, 32))
     assert {"encoder", "bottleneck", "skip"} <= {layer.role for layer in network.layers}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_torchscript_in_a_bundle(alone: bool, tmp_path: Path) -> None:
+    """It is the network itself: expressions of the configuration stay unevaluated."""
+    module = noisy(make)
+    transform = {"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": 0, "a_max": 200,
+                 "b_min": 0, "b_max": 1, "clip": True}  # fmt: skip
+    path = write(tmp_path, module, {**UNET, "in_channels": "$1 / 0"}, (transform,))
+    save(export(module, torch.rand(1, 1, 16, 16), "traced"), path / "models/model.ts")
+    if alone:
+        (path / "models/model.pt").unlink()
+    else:
+        with pytest.raises(UntrustedNetwork, match="evaluates"):
+            open_network(path)
+    network = open_network(path, device="cpu", weights=None if alone else "models/model.ts")
+    assert (network.file.format, network.file.trust) == ("MONAI bundle", "scanned graph")
+    assert network.file.check.difference == 0
+    assert (network.axes, network.channels, network.step) == ("CYX", 1, (4, 4))
+    assert (network.name, network.classes) == ("Spleen segmentation", ("background", "spleen"))
+    assert network.normalisation is not None
+    assert_same(network, module, (24, 32))
 
 
 def test_basic_unet_in_three_dimensions_with_references(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from ...errors import NetworkFileError, OptionError, SegGradCamError
 from ..trust import Level, Needs
-from . import pickles
+from . import pickles, torchscript
 from .building import build_with_weights
 from .checkpoints import find_state_dict
 from .contents import Contents
@@ -25,7 +25,7 @@ NAME = "MONAI bundle"
 
 _CONFIGS = tuple(f"configs/inference.{kind}" for kind in ("json", "yaml", "yml"))
 _METADATA = "configs/metadata.json"
-_WEIGHTS = re.compile(r"models/[\w.-]+\.pth?")
+_WEIGHTS = re.compile(r"models/[\w.-]+\.(?:pth?|ts)")
 _FIRST = "models/model.pt"
 _BYTES = 2**32  # of weights in an archive
 _NETS = "monai.networks.nets"
@@ -43,13 +43,14 @@ def recognises(contents: Contents) -> bool:
 def needs(contents: Contents, request: Request) -> Needs:
     """Numbers, unless the configuration has expressions that are Python code."""
     bundle = _Bundle(contents)
-    try:
-        bundle.described(bundle.config.network)
-    except HoldsExpression as error:
-        return Needs(
-            Level.CODE, f"its configuration evaluates {error} to build the network.", bundle.code()
-        )
     with bundle.weights(request) as file:
+        if torchscript.recognises(file):  # which holds the network itself
+            return torchscript.needs(file, request)
+        try:
+            bundle.described(bundle.config.network)
+        except HoldsExpression as error:
+            what = f"its configuration evaluates {error} to build the network."
+            return Needs(Level.CODE, what, bundle.code())
         return pickles.needs_of(file)
 
 
@@ -66,15 +67,19 @@ def read(contents: Contents, request: Request) -> Reading:
         If it has not the weights that were asked for.
     """
     bundle = _Bundle(contents)
+    scripted: Reading | None = None
     with bundle.weights(request) as file:
-        saved = pickles.load_agreed(file, request.trusted)
-        state = find_state_dict(saved, contents.path)
-    module, options = bundle.build(state)
+        if torchscript.recognises(file):
+            scripted = torchscript.read(file, request)
+        else:
+            saved = pickles.load_agreed(file, request.trusted)
+            state = find_state_dict(saved, contents.path)
+    module, options = (scripted.module, {}) if scripted else bundle.build(state)
     normalisation, others = bundle.described(lambda: normalisation_of(bundle.config))
     return Reading(
         module,
         architecture=f"MONAI {type(module).__name__}",
-        axes=bundle.described(lambda: bundle.axes(options)),
+        axes=scripted.axes if scripted else bundle.described(lambda: bundle.axes(options)),
         channels=bundle.described(lambda: bundle.channels),
         classes=bundle.described(lambda: bundle.classes(options)),
         normalisation=normalisation,
@@ -86,7 +91,8 @@ def read(contents: Contents, request: Request) -> Reading:
             for key in ("version", "task", "authors", "copyright")
             if key in bundle.metadata
         },
-        notices=list(bundle.notices(others)),
+        check=scripted.check if scripted else None,
+        notices=[*(scripted.notices if scripted else ()), *bundle.notices(others)],
     )
 
 
@@ -139,7 +145,10 @@ class _Bundle:
     def weights(self, request: Request) -> Iterator[Contents]:
         """The file with the weights; one out of an archive is deleted afterwards."""
         inner = (name.removeprefix(self._root) for name in self._contents.names)
-        known = sorted(filter(_WEIGHTS.fullmatch, inner), key=lambda name: (name != _FIRST, name))
+        known = sorted(
+            filter(_WEIGHTS.fullmatch, inner),
+            key=lambda name: (name != _FIRST, name.endswith(".ts"), name),
+        )
         if not known:
             raise NetworkFileError(
                 f"{self._contents.path} has no weights; expected {_FIRST}, as bundles have them."

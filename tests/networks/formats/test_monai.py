@@ -250,7 +250,7 @@ BAD = {
     "elsewhere": ({**UNET, "_target_": "os.system"}, "asks for the network os.system"),
     "function": ({**UNET, "_target_": "monai.networks.nets.vista3d132"}, "expected a class"),
     "unknown": ({**UNET, "_target_": "MyNet"}, "asks for the network MyNet"),
-    "absurd": ({**UNET, "channels": [10**7, 10**7, 10**7]}, "do not fit"),
+    "absurd": ({**UNET, "channels": [10**7, 10**7, 10**7]}, "would fill more than"),
     "argument": ({**UNET, "depth": 4}, "can't be built"),
     "cyclic": ({**UNET, "channels": "@network_def"}, "refers to itself"),
     "none": (None, "no bundle"),

@@ -142,7 +142,7 @@ BAD = {
     "download": ({"pretrained": True}, "options pretrained; expected"),
     "unknown encoder": ({"encoder_name": "resnet17"}, "can't be built"),
     "another encoder": ({"encoder_name": "resnet34"}, "weights in .* do not fit"),
-    "absurd": ({"decoder_channels": [10**7, 10**7, 10**7]}, "do not fit"),
+    "absurd": ({"decoder_channels": [10**7, 10**7, 10**7]}, "would fill more than"),
     "number": ({"encoder_name": 3}, "no address"),
     "channels": ({"in_channels": "many"}, "can't be built"),
 }

@@ -89,6 +89,14 @@ def described_module(make: Callable[[], Any], path: Path) -> nn.Module:
     return module
 
 
+_FILLS = (
+    torch.ops.aten.fill_.Scalar,
+    torch.ops.aten.normal_.default,
+    torch.ops.aten.uniform_.default,
+    torch.ops.aten.zero_.default,
+)
+
+
 class _ShapesOnly(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Makes what `torch.empty` makes, and with it new parameters, without memory.
 
@@ -99,6 +107,11 @@ class _ShapesOnly(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._calls, self._numbers = 0, 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and torch would import its compiler, which takes a second."""
+        return False
 
     def __torch_dispatch__(
         self,
@@ -111,6 +124,8 @@ class _ShapesOnly(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._calls += 1
         if self._calls > _MOST_CALLS:
             raise ValueError(f"to build it would take more than {_MOST_CALLS:,} calls of torch")
+        if func in _FILLS and args[0].is_meta:
+            return args[0]  # torch would import a great deal to do nothing
         makes = any(argument.name == "device" for argument in func._schema.arguments)
         if not makes or torch.device(kwargs.get("device") or "cpu").type == "meta":
             return func(*args, **kwargs)

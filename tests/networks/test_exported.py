@@ -48,7 +48,7 @@ class Ending(nn.Module):
 
 FACTORIES: dict[str, Callable[[], nn.Module]] = {
     "own": lambda: UNet(2, depth=1, base_width=2),
-    "BasicUNet": lambda: nets.BasicUNet(2, 1, 2, (4, 4, 4, 4, 4, 4)),
+    "UNet": lambda: nets.UNet(2, 1, 2, (4, 8), (2,), num_res_units=1),
     "ending": Ending,
 }
 FREE = dict.fromkeys((0, 2, 3), Dim.AUTO)

@@ -19,7 +19,9 @@ import numpy as np
 from contestants import Maps
 
 # Maps of random weights are small differences of large sums, and peers add a constant to the range.
-AGREEMENT = 1e-3
+# Where two values of a max pool or a ReLU's zero are as good as equal, sums in another order may
+# decide otherwise: captum was seen 2e-3 away from double precision, from which we were 3e-6.
+AGREEMENT = 5e-3
 
 
 def check(who: str, theirs: Sequence[Maps], mine: Sequence[Maps]) -> None:

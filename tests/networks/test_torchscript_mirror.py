@@ -74,15 +74,15 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
     "own 3D": (lambda: UNet(3, base_width=2, depth=2), 8, BOTH),
     "small": (SmallUNet, 16, (*BOTH, "frozen traced", "frozen scripted")),
     "BasicUNet": (lambda: basic_unet(2), 32, (*BOTH, "frozen scripted")),
-    "BasicUNet 3D": (lambda: basic_unet(3), 32, ("traced",)),
+    "BasicUNet 3D": (lambda: basic_unet(3), 32, BOTH),
     "UNet": (lambda: monai_unet(2), 16, BOTH),
     "UNet 3D": (lambda: monai_unet(3), 16, BOTH),
     "DynUNet": (lambda: dyn_unet(2), 16, BOTH),
     "DynUNet 3D": (lambda: dyn_unet(3), 16, BOTH),
     "SegResNet": (lambda: seg_res_net(2), 16, BOTH),
     "SegResNet 3D": (lambda: seg_res_net(3), 8, BOTH),
-    "smp Unet": (lambda: smp("Unet", "resnet18"), 64, ("traced",)),
-    "smp FPN": (lambda: smp("FPN", "resnet18"), 64, ("scripted", "frozen traced")),
+    "smp Unet": (lambda: smp("Unet", "resnet34"), 64, BOTH),
+    "smp FPN": (lambda: smp("FPN", "resnet34"), 64, (*BOTH, "frozen traced")),
 }
 
 

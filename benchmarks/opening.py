@@ -160,7 +160,7 @@ def smp(folder: Path) -> list[str]:
 def monai(folder: Path) -> list[str]:
     from monai.networks.nets import BasicUNet
 
-    widths = [52, 52, 104, 208, 416, 52]
+    widths = [80, 80, 160, 320, 640, 80]
     given = {"spatial_dims": 2, "in_channels": 1, "out_channels": 2, "features": widths}
     for part in ("configs", "models"):
         (folder / "bundle" / part).mkdir(parents=True)

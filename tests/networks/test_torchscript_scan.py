@@ -16,45 +16,7 @@ from napari_seggradcam.errors import NetworkFileError
 from napari_seggradcam.networks.torchscript.mirroring import mirror
 from napari_seggradcam.networks.torchscript.reading import read_scripted
 from napari_seggradcam.networks.torchscript.scanning import scan
-from torchscript_files import SmallUNet, export, noisy, save
-
-
-class Writing(nn.Module):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.path = path
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        torch.save(x, self.path)
-        return x
-
-
-class WritingWhileLoading(nn.Module):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.path = path
-
-    @torch.jit.export
-    def __getstate__(self) -> tuple[str, bool]:
-        return self.path, self.training
-
-    @torch.jit.export
-    def __setstate__(self, state: tuple[str, bool]) -> None:
-        self.path = state[0]
-        self.training = state[1]
-        torch.save(torch.zeros(1), self.path)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
-class Mapping(nn.Module):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.path = path
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + torch.from_file(self.path, True, 1)
+from torchscript_files import Mapping, SmallUNet, Writing, WritingWhileLoading, export, noisy, save
 
 
 def members(path: Path) -> dict[str, bytes]:

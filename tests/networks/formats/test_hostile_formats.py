@@ -34,6 +34,7 @@ from napari_seggradcam.errors import NetworkFileError, UntrustedNetwork
 from napari_seggradcam.networks.formats import building
 from napari_seggradcam.networks.formats.cellpose_network import CellposeNetwork
 from napari_seggradcam.networks.opening import open_network
+from torchscript_files import Mapping, Writing, WritingWhileLoading
 
 Hostile = tuple[Path, Callable[[], Any]]  # what is opened, and what opens it without care
 
@@ -67,16 +68,6 @@ def pickled(content: Any) -> bytes:
     return file.getvalue()
 
 
-class Writing(nn.Module):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.path = path
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        torch.save(x, self.path)
-        return x
-
-
 class WritingInABranch(nn.Module):
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -90,34 +81,6 @@ class WritingInABranch(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.more(x)
-
-
-class WritingWhileLoading(nn.Module):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.path = path
-
-    @torch.jit.export
-    def __getstate__(self) -> tuple[str, bool]:
-        return self.path, self.training
-
-    @torch.jit.export
-    def __setstate__(self, state: tuple[str, bool]) -> None:
-        self.path = state[0]
-        self.training = state[1]
-        torch.save(torch.zeros(1), self.path)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
-class Mapping(nn.Module):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.path = path
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + torch.from_file(self.path, True, 1)
 
 
 def script(folder: Path, mark: Path, kind: type[nn.Module]) -> Hostile:

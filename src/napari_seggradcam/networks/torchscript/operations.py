@@ -6,6 +6,7 @@ function here takes its arguments in the order of aten's schema.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -95,7 +96,8 @@ def _convolution_mode(
     return _CONVOLUTION[weight.ndim - 3](x, weight, bias, stride, padding, dilation, groups)
 
 
-def _batch_norm(
+def _norm(
+    function: Function,
     x: torch.Tensor,
     weight: torch.Tensor | None,
     bias: torch.Tensor | None,
@@ -106,21 +108,9 @@ def _batch_norm(
     eps: float,
     *flags: bool,
 ) -> torch.Tensor:
-    return functional.batch_norm(x, mean, variance, weight, bias, training, momentum, eps)
-
-
-def _instance_norm(
-    x: torch.Tensor,
-    weight: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    mean: torch.Tensor | None,
-    variance: torch.Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-    *flags: bool,
-) -> torch.Tensor:
-    return functional.instance_norm(x, mean, variance, weight, bias, training, momentum, eps)
+    """Batch or instance norm, whose functions take their arguments in another order."""
+    result: torch.Tensor = function(x, mean, variance, weight, bias, training, momentum, eps)
+    return result
 
 
 def _softmax(x: torch.Tensor, axis: int, dtype: Any = None) -> torch.Tensor:
@@ -227,7 +217,7 @@ TENSORS: Mapping[str, Function] = {
     ),
     "aten::add": _add,
     "aten::add_": _add_in_place,
-    "aten::batch_norm": _batch_norm,
+    "aten::batch_norm": partial(_norm, functional.batch_norm),
     "aten::cat": torch.cat,
     "aten::concat": torch.cat,
     "aten::constant_pad_nd": _pad,
@@ -242,7 +232,7 @@ TENSORS: Mapping[str, Function] = {
     "aten::dropout": functional.dropout,
     "aten::feature_dropout": _feature_dropout,
     "aten::group_norm": lambda x, *options: functional.group_norm(x, *options[:4]),
-    "aten::instance_norm": _instance_norm,
+    "aten::instance_norm": partial(_norm, functional.instance_norm),
     "aten::layer_norm": lambda x, *options: functional.layer_norm(x, *options[:4]),
     "aten::linear": functional.linear,
     "aten::log_softmax": _log_softmax,

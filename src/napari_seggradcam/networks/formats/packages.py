@@ -28,5 +28,6 @@ def load_package(module: str, package: str, extra: str) -> ModuleType:
     except Exception as error:  # packages that do not fit each other raise all kinds
         raise MissingPackage(
             f"Opening this network needs {package}, which can't be imported ({error}). Install "
-            f'it: pip install "napari-seggradcam[{extra}]"'
+            f'it: pip install "napari-seggradcam[{extra}]". If it is installed, it does not fit '
+            "another package here, which the words in brackets name."
         ) from error

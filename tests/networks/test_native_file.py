@@ -29,6 +29,7 @@ def network(**options: object) -> Network:
         module,
         axes="CYX" if module.config["ndim"] == 2 else "CZYX",
         channels=1,
+        channel_names=("DAPI",),
         classes=("void", "cell", "rim ∂"),
         colours=("#000000", "#ff8800", "#00FF00"),
         normalisation=Percentile(2, 98),
@@ -66,8 +67,8 @@ def test_round_trip_is_exact(options: dict[str, object], tmp_path: Path) -> None
     path = given.save(tmp_path / "n.safetensors")
     opened = open_network(path, device="cpu")
     for name in (
-        *("axes", "channels", "classes", "colours", "normalisation", "name", "provenance"),
-        *("architecture", "parameters", "ndim", "rows"),
+        *("axes", "channels", "channel_names", "classes", "colours", "normalisation", "name"),
+        *("provenance", "architecture", "parameters", "ndim", "rows"),
     ):
         assert getattr(opened, name) == getattr(given, name)
     assert opened.module.config == given.module.config
@@ -180,7 +181,9 @@ DAMAGES = {
     "unknown option": (architecture(activation="os.system"), "activation"),
     "five axes": (put(axes="CTZYX"), "CTZYX"),
     "axes of a volume": (put(axes="CZYX"), "axes"),
-    "channels": (put(channels=3), "channels"),
+    "channels": (put(channels=3, channel_names=None), "channels"),
+    "channel names": (put(channel_names=["DAPI", "GFP"]), "2 channel names"),
+    "a number of channel names": (put(channel_names=1), "damaged"),
     "one class": (put(classes=["cell"]), "1 class names"),
     "two colours": (put(colours=["#000000", "#ffffff"]), "2 colours"),
     "colour": (put(colours=["red", "green", "blue"]), "'red'"),
@@ -230,3 +233,11 @@ def test_what_the_caller_says_wins(tmp_path: Path) -> None:
     names = tuple(f"my {name}" for name in open_network(path).classes)
     assert open_network(path, classes=names).classes == names
     assert open_network(path, classes=names).file.format == "native"
+    assert open_network(path, channel_names=["Hoechst"]).channel_names == ("Hoechst",)
+    assert open_network(path, channels=2).channel_names is None  # the file names one
+
+
+def test_files_from_before_channels_had_names(tmp_path: Path) -> None:
+    path = network().save(tmp_path / "n.safetensors")
+    rewrite(path, drop("channel_names"))
+    assert open_network(path).channel_names is None

@@ -125,3 +125,12 @@ def test_two_threads_take_turns() -> None:
         results = list(pool.map(lambda _: network.predict(IMAGE, cancel=lambda: False), range(8)))
     assert all(np.array_equal(result, expected) for result in results)
     assert network.module.training
+
+
+def test_names_of_channels() -> None:
+    assert Network.from_module(Plain()).channel_names is None
+    named = Network.from_module(Plain(), channels=2, channel_names=["DAPI", "GFP"])
+    assert named.channel_names == ("DAPI", "GFP")
+    assert named.at_precision("float64").channel_names == named.channel_names
+    with pytest.raises(OptionError, match=r"2 channel names were given .* the network takes 1"):
+        Network.from_module(Plain(), channel_names=["DAPI", "GFP"])

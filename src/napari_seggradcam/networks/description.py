@@ -11,6 +11,7 @@ from torch import nn
 from ..errors import OptionError
 from . import layers as network_layers
 from .anatomy import Anatomy
+from .channels import checked_names
 from .classes import class_index, class_names
 from .colours import check_colour, class_colours
 from .files import NetworkFile
@@ -26,7 +27,7 @@ class NetworkDescription:
 
     Parameters
     ----------
-    module, axes, channels, normalisation, output, sizes, patch
+    module, axes, channels, channel_names, normalisation, output, sizes, patch
         Attributes of `napari_seggradcam.Network`, where each is explained.
     name, path, sha256, provenance, file
         Where it comes from, explained there as well.
@@ -36,7 +37,7 @@ class NetworkDescription:
     Raises
     ------
     OptionError
-        If axes, channels, colours or patch can't be.
+        If axes, channels, their names, colours or patch can't be.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class NetworkDescription:
         *,
         axes: str,
         channels: int,
+        channel_names: Sequence[str] | None = None,
         classes: Sequence[str] | None = None,
         colours: Sequence[str] | None = None,
         normalisation: Normalisation | None = None,
@@ -64,6 +66,9 @@ class NetworkDescription:
         self.module = module
         self.axes = axes
         self.channels = channels
+        self.channel_names = (
+            None if channel_names is None else checked_names(channel_names, channels)
+        )
         self.normalisation = normalisation
         self.name = name or type(module).__name__
         self.path = path
@@ -85,6 +90,7 @@ class NetworkDescription:
         *,
         axes: str = "CYX",
         channels: int = 1,
+        channel_names: Sequence[str] | None = None,
         classes: Sequence[str] | None = None,
         colours: Sequence[str] | None = None,
         normalisation: Normalisation | None = None,
@@ -103,6 +109,9 @@ class NetworkDescription:
             ``"CYX"`` for 2D, ``"CZYX"`` for 3D.
         channels
             Channels of the image.
+        channel_names
+            Names of these channels, by which they are found in images that name theirs; None: they
+            have none.
         classes
             Names, one for each row of logits; for one row (a sigmoid network) two names, class 0
             with the logit -z and class 1 with z. None: ``"class 0"``, ``"class 1"``, …
@@ -122,12 +131,13 @@ class NetworkDescription:
         Raises
         ------
         OptionError
-            If axes, channels, colours or patch can't be.
+            If axes, channels, their names, colours or patch can't be.
         """
         return cls(
             module,
             axes=axes,
             channels=channels,
+            channel_names=channel_names,
             classes=classes,
             colours=colours,
             normalisation=normalisation,

@@ -36,6 +36,8 @@ class Network(NetworkDescription):
         ``"CYX"`` or ``"CZYX"``.
     channels : int
         Channels of the image that it takes.
+    channel_names : tuple of str, or None
+        Their names, in its order; None: it does not name them.
     normalisation : Normalisation or None
         What is done to raw values first.
     name : str

@@ -55,6 +55,7 @@ def open_network(
     colours: Sequence[str] | None = None,
     axes: str | None = None,
     channels: int | None = None,
+    channel_names: Sequence[str] | None = None,
     normalisation: Normalisation | None = None,
     output: str | None = None,
     weights: str | None = None,
@@ -74,7 +75,7 @@ def open_network(
         For a state dict: ``"package.module:function"``, ``"path/to/file.py:function"`` or the
         callable itself that builds the module, and its keyword arguments. It is code that the
         caller names, so it is run.
-    classes, colours, axes, channels, normalisation
+    classes, colours, axes, channels, channel_names, normalisation
         As for `Network.from_module`; None: what the file says, if it does.
     output
         Which of several outputs is explained, such as ``"aux"`` or ``"[1]"``; see
@@ -112,6 +113,7 @@ def open_network(
     given = {
         "axes": axes,
         "channels": channels,
+        "channel_names": channel_names,
         "classes": classes,
         "colours": colours,
         "normalisation": normalisation,
@@ -159,6 +161,9 @@ def _described(reading: Reading, given: Mapping[str, Any]) -> dict[str, Any]:
     }
     described["axes"] = described["axes"] or _axes(reading.module)
     described["channels"] = described["channels"] or _channels(reading.module)
+    names = described["channel_names"]
+    if given["channel_names"] is None and names is not None and len(names) != described["channels"]:
+        described["channel_names"] = None  # the file names other channels than the caller has
     return described
 
 

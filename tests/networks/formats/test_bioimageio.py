@@ -134,6 +134,20 @@ def test_volumes(tmp_path: Path) -> None:
     assert_same(network, module, SHAPES[3])
 
 
+def test_names_of_channels(tmp_path: Path) -> None:
+    folder = write_package(tmp_path, small_unet(channels=2), kwargs={"channels": 2}, as_folder=True)
+    assert sgc.open_network(folder, trust=True).channel_names is None  # channel0, channel1
+
+    def name(content: dict[str, Any]) -> None:
+        (axis,) = (a for a in content["inputs"][0]["axes"] if a["type"] == "channel")
+        axis["channel_names"] = ["DAPI", "GFP"]
+
+    edit(folder, name)
+    assert sgc.open_network(folder, trust=True).channel_names == ("DAPI", "GFP")
+    own = sgc.open_network(folder, trust=True, channel_names=("nuclei", "actin"))
+    assert own.channel_names == ("nuclei", "actin")
+
+
 @pytest.mark.parametrize("kind", KINDS[:2])
 def test_channels_last(kind: str, tmp_path: Path) -> None:
     """Network layers are those of the module itself, without a wrapper's name."""

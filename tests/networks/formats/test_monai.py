@@ -137,14 +137,25 @@ def test_basic_unet_in_three_dimensions_with_references(tmp_path: Path) -> None:
         tmp_path,
         module,
         options,
-        described=metadata(num_channels=2, spatial_shape=[96, 96, 96]),
+        described=metadata(
+            num_channels=2, spatial_shape=[96, 96, 96], channel_def={"1": "FLAIR", "0": "T1c"}
+        ),
         image_channels=2,
         widths={"thin": features},
     )
     network = open_network(path, device="cpu")
     assert (network.axes, network.channels) == ("CZYX", 2)
+    assert network.channel_names == ("T1c", "FLAIR")
     assert any("patches of 96 × 96 × 96" in notice for notice in network.file.notices)
     assert_same(network, module, (32, 32, 32))
+
+
+@pytest.mark.parametrize(
+    "named", [None, {"0": "image"}, {"0": "T1", "1": "T2"}, {"first": "T1"}, ["T1"], "T1"]
+)
+def test_names_of_channels_that_say_nothing(named: Any, tmp_path: Path) -> None:
+    path = write(tmp_path, make(), described=metadata(channel_def=named))
+    assert open_network(path, device="cpu").channel_names is None
 
 
 TRANSFORMS = [

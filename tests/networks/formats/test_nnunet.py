@@ -156,6 +156,7 @@ def test_folder(tmp_path: Path) -> None:
     assert network.name == "Dataset007_Cells mine fold 0"
     assert network.provenance["spacing"] == [1.0, 0.5]
     assert network.provenance["channel_names"] == ["stain 0"]
+    assert network.channel_names == ("stain 0",)
     assert any("spacing of 1 × 0.5" in notice for notice in network.file.notices)
     assert network.patch == (32, 48)
     assert any("patches of 32 × 48 pixels" in notice for notice in network.file.notices)
@@ -303,6 +304,8 @@ def test_cascade_and_turned_axes_are_said(tmp_path: Path) -> None:
     network = open_network(write(tmp_path, module_of(3, channels=3), plan))
     assert len(network.normalisation.each) == 3
     assert network.channels == 3  # one of the image, two of the classes that are no background
+    names = ("stain 0", "3d_lowres class 1", "3d_lowres class 2")
+    assert network.channel_names == names
     notices = " ".join(network.file.notices)
     assert "the segmentation of 3d_lowres" in notices
     assert "in the order (2, 0, 1)" in notices

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...errors import NetworkFileError, OptionError, SegGradCamError
+from ..channels import told_names
 from ..files import Check
 from ..layouts import Layout, put_in_order
 from ..normalisation import Normalisation
@@ -24,7 +25,7 @@ from .contents import Contents
 from .declared_steps import UnknownStep, normalisation_of
 from .declared_tensors import (
     UnknownAxes,
-    channels_of,
+    channel_names_of,
     classes_of,
     layout_of,
     only_input,
@@ -75,11 +76,13 @@ def read(contents: Contents, request: Request) -> Reading:
     if None in sizes:
         said.append("The package is described for images of one size; others were not tested.")
     axes = f"C{tensors.taken.spatial}"
+    names = channel_names_of(tensors.input)
     return Reading(
         module,
         architecture=f"{type(module).__name__} {len(axes) - 1}D, {_WORDS[weights]} weights",
         axes=axes,
-        channels=channels_of(tensors.input),
+        channels=len(names),
+        channel_names=told_names(names, len(names)),
         classes=classes_of(tensors.output),
         normalisation=tensors.normalisation,
         values_known=True,

@@ -62,15 +62,15 @@ def single_axes(tensor: Any) -> frozenset[str]:
     )
 
 
-def channels_of(tensor: Any) -> int:
-    """Number of a tensor's channels."""
-    return next((len(axis.channel_names) for axis in tensor.axes if axis.type == "channel"), 1)
+def channel_names_of(tensor: Any) -> tuple[str, ...]:
+    """Names of a tensor's channels, at least such as ``"channel0"``."""
+    names = next((axis.channel_names for axis in tensor.axes if axis.type == "channel"), ("",))
+    return tuple(map(str, names))
 
 
 def classes_of(tensor: Any) -> tuple[str, ...] | None:
     """Names of classes, where the channels of an output have names and not just numbers."""
-    names = next((axis.channel_names for axis in tensor.axes if axis.type == "channel"), ())
-    names = tuple(str(name) for name in names)
+    names = channel_names_of(tensor)
     if len(set(names)) < len(names) or not names or any(map(_GENERIC.fullmatch, names)):
         return None
     return ("background", *names) if len(names) == 1 else names

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from ...errors import NetworkFileError, OptionError, SegGradCamError
+from ..channels import told_names
 from ..trust import Level, Needs
 from . import pickles, torchscript
 from .building import build_with_weights
@@ -81,6 +82,7 @@ def read(contents: Contents, request: Request) -> Reading:
         architecture=f"MONAI {type(module).__name__}",
         axes=scripted.axes if scripted else bundle.described(lambda: bundle.axes(options)),
         channels=bundle.described(lambda: bundle.channels),
+        channel_names=bundle.described(lambda: bundle.channel_names),
         classes=bundle.described(lambda: bundle.classes(options)),
         normalisation=normalisation,
         values_known=True,
@@ -213,6 +215,15 @@ class _Bundle:
         """Channels of the image."""
         channels = self._format("inputs").get("num_channels")
         return None if channels is None else int(channels)
+
+    @property
+    def channel_names(self) -> tuple[str, ...] | None:
+        """Names of these channels, where there is one for each."""
+        named = self._format("inputs").get("channel_def")
+        if not isinstance(named, dict) or not all(str(key).isdecimal() for key in named):
+            return None
+        names = [named[key] for key in sorted(named, key=int)]
+        return told_names(names, self.channels or len(names))
 
     def classes(self, options: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Names, where there is one for every row of logits."""

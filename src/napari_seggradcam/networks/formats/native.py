@@ -63,6 +63,7 @@ def save_network(network: Network, path: str | Path, dtype: str = "float32") -> 
         "architecture": {"kind": "unet", **network.module.config},
         "axes": network.axes,
         "channels": network.channels,
+        "channel_names": None if network.channel_names is None else list(network.channel_names),
         "classes": list(network.classes),
         "colours": list(network.colours),
         "normalisation": normalisation_to_dict(network.normalisation),
@@ -147,6 +148,7 @@ def _reading(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> R
         }
     )
     told = {name: description[name] for name in ("axes", "channels", "classes", "colours")}
+    told["channel_names"] = description.get("channel_names")  # which older files lack
     network = Network(module, **told)
     _ = network.colours  # looks whether classes and colours fit the module
     takes = network.ndim, network.channels

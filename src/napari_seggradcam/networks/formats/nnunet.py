@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ...errors import NetworkFileError
+from ..channels import told_names
 from ..sliding import patch_in_words
 from ..trust import Needs
 from . import pickles
@@ -79,6 +80,7 @@ def read(contents: Contents, request: Request) -> Reading:
         architecture=plans.architecture,
         axes=plans.axes,
         channels=plans.channels,
+        channel_names=told_names(plans.input_names, plans.channels),
         classes=plans.classes,
         normalisation=normalisation,
         values_known=True,

@@ -77,6 +77,12 @@ class Plans:
         return len(self.channel_names) + (len(self._rows) - 1 if self.previous else 0)
 
     @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of all channels of the input."""
+        behind = range(1, self.channels - len(self.channel_names) + 1)
+        return (*self.channel_names, *(f"{self.previous} class {number}" for number in behind))
+
+    @property
     def has_regions(self) -> bool:
         """Whether rows are regions that may overlap, each with a sigmoid."""
         return any(isinstance(v, list) and len(v) > 1 for v in self._labels.values())

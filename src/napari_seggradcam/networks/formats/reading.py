@@ -45,7 +45,7 @@ class Reading:
         In evaluation mode, on the CPU.
     architecture
         One line for people; None: the module's class.
-    axes, channels, classes, colours, normalisation, name, provenance
+    axes, channels, channel_names, classes, colours, normalisation, name, provenance
         As for `Network`.
     values_known
         Whether ``normalisation`` is what the file says where it is None, too.
@@ -69,6 +69,7 @@ class Reading:
     architecture: str | None = None
     axes: str | None = None
     channels: int | None = None
+    channel_names: Sequence[str] | None = None
     classes: Sequence[str] | None = None
     colours: Sequence[str] | None = None
     normalisation: Normalisation | None = None

@@ -47,6 +47,8 @@ class Explainer:
         One letter an axis: the spatial axes ``Z``, ``Y``, ``X`` and ``C`` for channels, such as
         ``"YX"`` or ``"YXC"``. None: the spatial axes alone, or the network's own axes, whichever
         has as many axes as the image.
+    channel_names
+        What the channels of the image are, for the record; None: it says nothing of it.
     memory
         Bytes that feature maps kept for the next question may take; None: a quarter of what is
         free. What does not fit is computed again for every question.
@@ -67,12 +69,14 @@ class Explainer:
         image: ArrayLike,
         axes: str | None = None,
         *,
+        channel_names: Sequence[str] | None = None,
         memory: int | None = None,
         once: bool = False,
     ):
         self.network = network
         self.image = np.asarray(image)
         self.axes = axes
+        self.channel_names = channel_names
         self._prepared = network.prepare(image, axes)
         budget = default_budget(network.device) if memory is None else memory
         self._views = Views(network, self._prepared, budget, once)
@@ -296,6 +300,7 @@ class Explainer:
             self._prepared.before,
             self._prepared.after,
             patch_facts(view, region),
+            self.channel_names,
         )
         answer = AnswerFacts(
             region.pixels, found.region.how, found.target, found.score, found.computed
@@ -334,6 +339,7 @@ def explain(
     region: Region | ArrayLike,
     *,
     axes: str | None = None,
+    channel_names: Sequence[str] | None = None,
     target: int | str = "predicted",
     layers: str | Iterable[str] = "bottleneck",
     **options: Any,
@@ -342,7 +348,7 @@ def explain(
 
     Parameters
     ----------
-    network, image, axes
+    network, image, axes, channel_names
         As for `Explainer`.
     region, target, layers, **options
         As for `Explainer.explain`.
@@ -355,7 +361,7 @@ def explain(
     --------
     Explainer : keeps what the next question about the same image needs.
     """
-    explainer = Explainer(network, image, axes, once=True)
+    explainer = Explainer(network, image, axes, channel_names=channel_names, once=True)
     return explainer.explain(region, target, layers, **options)
 
 

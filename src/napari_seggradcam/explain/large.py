@@ -65,6 +65,7 @@ def explain_large(
     out: str | Path,
     *,
     axes: str | None = None,
+    channel_names: Sequence[str] | None = None,
     target: int | str = "predicted",
     layers: str | Iterable[str] = "bottleneck",
     method: str = seg_grad_cam.NAME,
@@ -89,7 +90,7 @@ def explain_large(
         The pixels M: a region, or a boolean array as `image` may be one.
     out
         Folder to write, by custom named ``*.sgc.zarr``. An explanation that is there is replaced.
-    axes, target, layers, method, score, truncate
+    axes, channel_names, target, layers, method, score, truncate
         As for `Explainer` and `Explainer.explain`.
     memory
         Bytes that a pass of the network may take; None: 1 GiB, or a quarter of what the machine
@@ -127,7 +128,9 @@ def explain_large(
     windowed = WindowedImage(
         image, axes, network.axes, network.channels, network.rules, network.normalisation
     )
-    facts = ImageFacts(image.shape, image.dtype, axes, windowed.before, windowed.after)
+    facts = ImageFacts(
+        image.shape, image.dtype, axes, windowed.before, windowed.after, None, channel_names
+    )
     with network.lock, as_found(network.module), torch.enable_grad():
         large = _Large(network, windowed, question, memory or default_memory(), cancel)
         path = large.answer(out, facts, progress or (lambda done, total, what: None))

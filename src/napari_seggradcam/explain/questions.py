@@ -74,7 +74,7 @@ class ImageFacts:
 
     Attributes
     ----------
-    shape, dtype, axes
+    shape, dtype, axes, channel_names
         As it was given.
     before, after
         Pixels of padding, per spatial axis.
@@ -88,6 +88,7 @@ class ImageFacts:
     before: Sequence[int]
     after: Sequence[int]
     patch: PatchFacts | None = None
+    channel_names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def record_of(
             "sha256": network.sha256,
             "axes": network.axes,
             "channels": network.channels,
+            "channel_names": None if network.channel_names is None else list(network.channel_names),
             "classes": list(network.classes),
             "normalisation": normalisation_to_dict(network.normalisation),
             "left_out_activation": network.activation,
@@ -150,6 +152,7 @@ def record_of(
             "shape": list(image.shape),
             "dtype": str(image.dtype),
             "axes": image.axes,
+            "channel_names": None if image.channel_names is None else list(image.channel_names),
             "padding_before": list(image.before),
             "padding_after": list(image.after),
             "padding": "reflect" if image.patch is None else "zeros",

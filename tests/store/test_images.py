@@ -297,3 +297,72 @@ def test_a_piece_that_is_damaged_is_told_when_it_is_read(tmp_path: Path) -> None
         array[80:90, 100:110]
     with pytest.raises(ImageError, match="can't be read"):
         read_image(path)
+
+
+CHANNELS = np.random.default_rng(5).integers(0, 255, (3, 40, 50), np.uint8)
+NAMES = ["DAPI", "GFP", "α-tubulin"]
+
+
+def ome_tiff(folder: Path, array: np.ndarray, names: list[str], **options: Any) -> Path:
+    path = folder / "a.ome.tif"
+    metadata = {"axes": "CYX", "Channel": {"Name": names}}
+    tifffile.imwrite(path, array, photometric="minisblack", metadata=metadata, **options)
+    return path
+
+
+def named_zarr(folder: Path, array: np.ndarray, omero: Any, version: str = "0.5") -> Path:
+    v2 = version != "0.5"
+    path = folder / "a.ome.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2 if v2 else 3)
+    group.create_array("0", data=array, chunks=(1, 16, 16))
+    image = {"axes": [{"name": n} for n in "cyx"], "datasets": [{"path": "0"}]}
+    metadata = {"multiscales": [image], "omero": omero}
+    group.attrs.update(metadata if v2 else {"ome": metadata})
+    return path
+
+
+@pytest.mark.parametrize("kind", ["planar", "compressed", "0.4", "0.5"])
+def test_names_of_channels(tmp_path: Path, kind: str) -> None:
+    if kind in ("0.4", "0.5"):
+        omero = {"channels": [{"label": name} for name in NAMES]}
+        path = named_zarr(tmp_path, CHANNELS, omero, kind)
+    else:
+        options = {"compression": "zlib"} if kind == "compressed" else {}
+        path = ome_tiff(tmp_path, CHANNELS, NAMES, **options)
+    for image in (open_image(path), read_image(path), open_image(path, "CYX")):
+        assert (image.axes, image.channel_names) == ("CYX", tuple(NAMES))
+        chosen = image.with_channels((2, 0))
+        assert (chosen.axes, chosen.channel_names) == ("CYX", ("α-tubulin", "DAPI"))
+        assert (chosen.array.shape, chosen.array.dtype) == ((2, 40, 50), np.uint8)
+        np.testing.assert_array_equal(np.asarray(chosen.array), CHANNELS[[2, 0]])
+        window = (slice(None), slice(3, 20), slice(17, 33))
+        np.testing.assert_array_equal(chosen.array[window], CHANNELS[[2, 0], 3:20, 17:33])
+        assert image.with_channels((0, 1, 2)) is image
+
+
+def test_names_that_do_not_fit_are_none(tmp_path: Path) -> None:
+    channels = [{"label": "DAPI"}, {"color": "FFFFFF"}, 7]
+    for omero in ({"channels": channels}, {"channels": "DAPI"}, {}, [], "x", {"channels": None}):
+        assert open_image(named_zarr(tmp_path, CHANNELS, omero)).channel_names is None
+    tifffile.imwrite(
+        tmp_path / "a.tif", CHANNELS, metadata={"axes": "CYX"}, photometric="minisblack"
+    )
+    unnamed = open_image(tmp_path / "a.tif")
+    assert unnamed.channel_names is None
+    assert unnamed.with_channels((1,)).channel_names == ("channel 1",)
+    colours = np.moveaxis(CHANNELS, 0, -1)
+    tifffile.imwrite(
+        tmp_path / "rgb.ome.tif", colours, photometric="rgb", metadata={"Channel": {"Name": "all"}}
+    )
+    assert open_image(tmp_path / "rgb.ome.tif").channel_names is None
+
+
+def test_chosen_channels_stay_on_disk(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", CHANNELS)
+    chosen = open_image(tmp_path / "a.npy").with_channels((2, 1))
+    written = np.lib.format.open_memmap(tmp_path / "a.npy", mode="r+")
+    written[1, 7, 9] = 255 - written[1, 7, 9]
+    written.flush()
+    assert chosen.array[:, 7:8, 9:10].ravel().tolist() == [CHANNELS[2, 7, 9], written[1, 7, 9]]
+    tiled = open_image(ome_tiff(tmp_path, CHANNELS, NAMES, tile=(16, 32), compression="zlib"))
+    assert tiled.with_channels((1, 0)).array.chunks[1:] == tiled.array.chunks[1:] == (16, 32)

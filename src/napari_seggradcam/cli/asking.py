@@ -1,4 +1,4 @@
-"""What the words of `explain` mean: which region, which class."""
+"""What the words of a question mean: which region, which class, which channels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import RegionError, TargetError
+from ..errors import OptionError, RegionError, TargetError
+from .console import note
+from .options import names_in
 
 if TYPE_CHECKING:
     from ..explain.regions import Region
     from ..networks.network import Network
+    from ..store.images import ReadImage
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,44 @@ def class_of(network: "Network", text: str) -> int | str:
     if text not in network.classes and text.lstrip("-").isdigit():
         return network.class_index(int(text))
     return network.class_index(text)
+
+
+def with_channels(image: "ReadImage", network: "Network", order: str | None) -> "ReadImage":
+    """The channels of an image that a network takes, in the network's order.
+
+    Parameters
+    ----------
+    image
+        Its values may stay on disk.
+    network
+        It may name its channels.
+    order
+        Names and numbers as the option says them; None: what names tell, else all as they are.
+
+    Raises
+    ------
+    OptionError
+        If there are no such channels.
+    ShapeError
+        If nothing tells which channels the network takes.
+    """
+    from ..networks.channels import chosen_channels, match_channels
+
+    if "C" not in image.axes:
+        if order is not None:
+            raise OptionError(
+                f"--channel-order {order!r} is for an image with channels, and this one has the "
+                f"axes {image.axes}. Leave it out, or say with --axes which axis is C."
+            )
+        return image
+    count, names = image.array.shape[image.axes.index("C")], image.channel_names
+    if order is not None:
+        chosen = names_in(order)
+        return image.with_channels(chosen_channels(chosen, network.channels, names, count))
+    found = match_channels(network.channel_names, network.channels, names, count)
+    if network.channel_names is not None:
+        note(f"Channels {', '.join(network.channel_names)} {found.how}.")
+    return image.with_channels(found.indices)
 
 
 def _index(text: str) -> list[int]:

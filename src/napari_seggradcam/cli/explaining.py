@@ -9,9 +9,11 @@ import typer
 
 from ..errors import ImageError
 from . import results
-from .asking import RegionChoice, class_of
+from .asking import RegionChoice, class_of, with_channels
 from .console import fail, progress_bar, write, write_json
 from .options import (
+    ChannelNames,
+    ChannelOrder,
     Channels,
     Classes,
     Device,
@@ -122,10 +124,12 @@ def explain(
     target: Target = "predicted",
     layers: Layers = None,
     axes: ImageAxes = None,
+    channel_order: ChannelOrder = None,
     factory: Factory = None,
     kwargs: Kwargs = None,
     network_axes: NetworkAxes = None,
     channels: Channels = None,
+    channel_names: ChannelNames = None,
     classes: Classes = None,
     trust: Trust = False,
     output: Output = None,
@@ -154,6 +158,7 @@ def explain(
         output,
         weights,
         normalisation,
+        channel_names,
     )
     if large and out is None:
         raise typer.BadParameter("--large needs --out NAME.sgc.zarr, into which it computes.")
@@ -161,6 +166,7 @@ def explain(
 
     read = (open_image if large else read_image)(image, axes)
     opened = choice.open()
+    read = with_channels(read, opened, channel_order)
     question = _Question(opened, read, asked, target, layers or ["levels"], memory)
     if large and out is not None:
         explanation = question.answer_large(out, image.name, figure)
@@ -192,7 +198,13 @@ class _Question:
         from ..explain.explainer import Explainer
 
         network, target = self.network, class_of(self.network, self.target)
-        explainer = Explainer(network, self.image.array, self.image.axes, memory=self.memory)
+        explainer = Explainer(
+            network,
+            self.image.array,
+            self.image.axes,
+            channel_names=self.image.channel_names,
+            memory=self.memory,
+        )
         with progress_bar("Explaining") as progress:
             region = self.region.region(network)
             return explainer.explain(region, target, self.layers, progress=progress)
@@ -214,6 +226,7 @@ class _Question:
                     region,
                     out,
                     axes=self.image.axes,
+                    channel_names=self.image.channel_names,
                     target=target,
                     layers=self.layers,
                     memory=self.memory,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .console import table, write_json, write_rich
 from .options import (
+    ChannelNames,
     Channels,
     Classes,
     Device,
@@ -66,6 +67,7 @@ def open_(
     kwargs: Kwargs = None,
     axes: NetworkAxes = None,
     channels: Channels = None,
+    channel_names: ChannelNames = None,
     classes: Classes = None,
     trust: Trust = False,
     device: Device = "auto",
@@ -87,6 +89,7 @@ def open_(
         output=output,
         weights=weights,
         values=normalisation,
+        channel_names=channel_names,
     )
     opened = choice.open()
     card = _card(opened)
@@ -133,6 +136,7 @@ def _card(network: "Network") -> dict[str, Any]:
         "parameters": network.parameters,
         "axes": network.axes,
         "channels": network.channels,
+        "channel_names": None if network.channel_names is None else list(network.channel_names),
         "classes": list(network.classes),
         "colours": list(network.colours),
         "normalisation": None if normalisation is None else normalisation.describe(),

@@ -55,6 +55,13 @@ NetworkAxes = Annotated[
     typer.Option("--network-axes", metavar="AXES", help="Axes the network takes: CYX or CZYX."),
 ]
 Channels = Annotated[int | None, typer.Option(help="Channels of the image the network takes.")]
+ChannelNames = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Names of these channels, separated by commas; images that name theirs are matched.",
+    ),
+]
 Classes = Annotated[
     str | None, typer.Option(metavar="NAMES", help="Class names, separated by commas.")
 ]
@@ -90,6 +97,14 @@ ImageAxes = Annotated[
     str | None,
     typer.Option("--axes", metavar="AXES", help="Axes of the image, where they are not clear."),
 ]
+ChannelOrder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHANNELS",
+        help="Channels of the image in the order of the network's: names or numbers from 0, "
+        "separated by commas. Default: by name where both name theirs, else as they are.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ class NetworkChoice:
         As for `networks.opening.open_network`.
     kwargs
         A JSON object.
-    classes
+    classes, channel_names
         Names, separated by commas.
     precision
         As for `networks.network.Network.at_precision`; None: the one that it has.
@@ -126,6 +141,7 @@ class NetworkChoice:
     output: str | None = None
     weights: str | None = None
     values: str | None = None
+    channel_names: str | None = None
 
     def open(self) -> "Network":
         """Open it.
@@ -151,6 +167,7 @@ class NetworkChoice:
             ),
             axes=self.axes,
             channels=self.channels,
+            channel_names=None if self.channel_names is None else names_in(self.channel_names),
             classes=None if self.classes is None else names_in(self.classes),
             trust=self.trust,
             device=self.device,

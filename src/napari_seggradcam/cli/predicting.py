@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
+from .asking import with_channels
 from .console import note, table, write, write_rich
 from .options import (
+    ChannelNames,
+    ChannelOrder,
     Channels,
     Classes,
     Device,
@@ -35,10 +38,12 @@ def predict(
         Path | None, typer.Option(metavar="FILE", help="Logits, one channel a class: .tif or .npy.")
     ] = None,
     axes: ImageAxes = None,
+    channel_order: ChannelOrder = None,
     factory: Factory = None,
     kwargs: Kwargs = None,
     network_axes: NetworkAxes = None,
     channels: Channels = None,
+    channel_names: ChannelNames = None,
     classes: Classes = None,
     trust: Trust = False,
     output: Output = None,
@@ -66,8 +71,10 @@ def predict(
         output,
         weights,
         normalisation,
+        channel_names,
     )
     opened = choice.open()
+    read = with_channels(read, opened, channel_order)
     note("Predicting …")
     values = opened.predict(read.array, read.axes)
     prediction = values.argmax(axis=0).astype(np.uint8 if len(values) <= 256 else np.uint16)

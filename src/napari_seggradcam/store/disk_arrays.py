@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -110,7 +111,53 @@ class NotZero:
         return np.asarray(np.asarray(self._array[index]) != 0)
 
 
-def open_tiff(source: Path) -> tuple[Any, str]:
+class ChosenChannels:
+    """Some channels of an array that is read by slices, in an order of their own.
+
+    Parameters
+    ----------
+    array
+        Numbers, such as a `DiskArray` or a memory map.
+    axis
+        Where its channels are.
+    indices
+        Which ones. They are read one by one, so that no other takes memory.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Size of the array with the chosen channels.
+    chunks : tuple of int, or None
+        Of the array, which may have none.
+    dtype : dtype
+    """
+
+    def __init__(self, array: Any, axis: int, indices: Sequence[int]):
+        self._array = array
+        self._axis = axis
+        self._indices = tuple(indices)
+        self.shape: tuple[int, ...] = (*array.shape[:axis], len(indices), *array.shape[axis + 1 :])
+        self.chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
+        before, after = index[: self._axis], index[self._axis + 1 :]
+        channels = [
+            np.asarray(self._array[(*before, slice(channel, channel + 1), *after)])
+            for channel in self._indices[index[self._axis]]
+        ]
+        return np.concatenate(channels, self._axis)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[(slice(None),) * self.ndim].astype(dtype or self.dtype, copy=False)
+
+
+def open_tiff(source: Path) -> tuple[Any, str, list[str]]:
     """Open the first image of a TIFF file, at its full resolution.
 
     Parameters
@@ -124,6 +171,8 @@ def open_tiff(source: Path) -> tuple[Any, str]:
         The values.
     str
         Axes as the file calls them; those of length 1 that are none of Z, Y, X and C are left out.
+    list of str
+        Names of channels in OME metadata; empty where there are none.
     """
     import tifffile
 
@@ -133,14 +182,26 @@ def open_tiff(source: Path) -> tuple[Any, str]:
         letters = series.axes.replace("S", "C")
         keep = [i for i, letter in enumerate(letters) if letter in "ZYXC" or series.shape[i] > 1]
         axes = "".join(letters[i] for i in keep)
+        names = _ome_names(file)
         if series.dataoffset is not None and series.dtype is not None:
             mapped = tifffile.memmap(source, series=0, level=0, mode="r")
             file.close()
-            return mapped.reshape([series.shape[i] for i in keep]), axes
-        return DiskArray(_as_zarr(file), source, keep, file.close), axes
+            return mapped.reshape([series.shape[i] for i in keep]), axes, names
+        return DiskArray(_as_zarr(file), source, keep, file.close), axes, names
     except BaseException:
         file.close()
         raise
+
+
+def _ome_names(file: "tifffile.TiffFile") -> list[str]:
+    """Names of the first image's channels in OME metadata; empty where there are none."""
+    try:
+        root = ElementTree.fromstring(file.ome_metadata or "")
+    except ElementTree.ParseError:
+        return []
+    pixels = root.find("{*}Image/{*}Pixels")
+    channels = [] if pixels is None else pixels.findall("{*}Channel")
+    return [channel.get("Name", "") for channel in channels]
 
 
 def _as_zarr(file: "tifffile.TiffFile") -> Any:
@@ -149,7 +210,7 @@ def _as_zarr(file: "tifffile.TiffFile") -> Any:
     return zarr.open_array(file.aszarr(series=0, level=0), mode="r")
 
 
-def open_zarr(source: Path) -> tuple[DiskArray, str | None]:
+def open_zarr(source: Path) -> tuple[DiskArray, str | None, list[str]]:
     """Open an OME-Zarr image at its highest resolution, or a zarr array.
 
     Parameters
@@ -164,6 +225,8 @@ def open_zarr(source: Path) -> tuple[DiskArray, str | None]:
     str or None
         Axes as the image's metadata call them, without those of length 1 but Y, X and C; None for
         an array.
+    list of str
+        Names of channels; empty where there are none.
 
     Raises
     ------
@@ -174,7 +237,7 @@ def open_zarr(source: Path) -> tuple[DiskArray, str | None]:
 
     node = zarr.open(source, mode="r")
     if isinstance(node, zarr.Array):
-        return DiskArray(node, source), None
+        return DiskArray(node, source), None, []
     metadata = _metadata(node)
     if _LAYOUT in metadata and "0" in node:
         node = node["0"]
@@ -189,7 +252,16 @@ def open_zarr(source: Path) -> tuple[DiskArray, str | None]:
     names = [axis if isinstance(axis, str) else axis["name"] for axis in image.get("axes", ())]
     letters = "".join(names).upper() or _OLD_AXES
     keep = [i for i, letter in enumerate(letters) if letter in "YXC" or array.shape[i] > 1]
-    return DiskArray(array, source, keep), "".join(letters[i] for i in keep)
+    axes = "".join(letters[i] for i in keep)
+    return DiskArray(array, source, keep), axes, _labels(metadata)
+
+
+def _labels(metadata: dict[str, Any]) -> list[str]:
+    """Names of the channels of an OME-Zarr image; empty where there are none."""
+    omero = metadata.get("omero")
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    named = channels if isinstance(channels, list) else []
+    return [str(channel.get("label", "")) for channel in named if isinstance(channel, dict)]
 
 
 def _metadata(node: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Exotic formats are not this module's task: napari and its readers open those.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .disk_arrays import NotZero, open_tiff, open_zarr
+from .disk_arrays import ChosenChannels, NotZero, open_tiff, open_zarr
 
 _TIFF = (".tif", ".tiff")
 _PICTURE = (".png", ".jpg", ".jpeg")
@@ -28,10 +29,31 @@ class ReadImage:
     array : ndarray, or what is read by slices as one
     axes : str
         One letter per axis of `array`: Z, Y, X and C.
+    channel_names : tuple of str, or None
+        One per channel; None where the file does not name them.
     """
 
     array: Any
     axes: str
+    channel_names: tuple[str, ...] | None = None
+
+    def with_channels(self, indices: Sequence[int]) -> "ReadImage":
+        """The same image with these channels; what stays on disk is read when it is needed.
+
+        Parameters
+        ----------
+        indices
+            Channels along the axis C, in the order that is wanted.
+        """
+        axis = self.axes.index("C")
+        count = self.array.shape[axis]
+        if tuple(indices) == tuple(range(count)):
+            return self
+        given = self.channel_names or [f"channel {number}" for number in range(count)]
+        names = tuple(given[number] for number in indices)
+        if type(self.array) is np.ndarray:
+            return ReadImage(self.array.take(indices, axis), self.axes, names)
+        return ReadImage(ChosenChannels(self.array, axis, indices), self.axes, names)
 
 
 def read_image(path: str | Path, axes: str | None = None) -> ReadImage:
@@ -53,7 +75,7 @@ def read_image(path: str | Path, axes: str | None = None) -> ReadImage:
         As for `open_image`.
     """
     opened = open_image(path, axes)
-    return ReadImage(np.array(opened.array), opened.axes)
+    return replace(opened, array=np.array(opened.array))
 
 
 def open_image(path: str | Path, axes: str | None = None) -> ReadImage:
@@ -86,7 +108,7 @@ def open_image(path: str | Path, axes: str | None = None) -> ReadImage:
     if not source.exists():
         raise ImageError(f"There is no image file {source}. Expected the path of an image.")
     try:
-        array, guess = _open(source)
+        array, guess, names = _open(source)
         if array.size:
             array[(slice(0, 1),) * array.ndim]  # a way of compression may be unknown
     except ImageError:
@@ -98,14 +120,13 @@ def open_image(path: str | Path, axes: str | None = None) -> ReadImage:
             f"{source} holds {array.dtype} values of shape {array.shape}. "
             "Expected whole or real numbers, at least one pixel."
         )
-    if axes:
-        return ReadImage(array, _given_axes(axes, array.shape, source))
-    if guess is None:
+    found = _given_axes(axes, array.shape, source) if axes else guess
+    if found is None:
         raise ImageError(
             f"{source} has shape {array.shape}, and its axes can't be told from that. "
             "Say them: --axes with one letter of Z, Y, X, C per axis."
         )
-    return ReadImage(array, guess)
+    return ReadImage(array, found, _named(names, found, array.shape))
 
 
 def open_labels(path: str | Path, axes: str | None = None) -> Any:
@@ -257,21 +278,22 @@ def _unreadable(source: Path, error: Exception) -> ImageError:
     )
 
 
-def _open(source: Path) -> tuple[Any, str | None]:
+def _open(source: Path) -> tuple[Any, str | None, Sequence[str]]:
     suffix = source.suffix.lower()
     if source.is_dir():
-        array, named = open_zarr(source)
-        return array, _guess_axes(array.shape) if named is None else _sensible(named)
+        array, letters, names = open_zarr(source)
+        axes = _guess_axes(array.shape) if letters is None else _sensible(letters)
+        return array, axes, names
     if suffix in _TIFF:
-        array, letters = open_tiff(source)
+        array, letters, names = open_tiff(source)
         if array.ndim == 3 and letters[0] in "IQ" and letters[1:] == "YX":
             letters = "CYX" if array.shape[0] <= _MOST_CHANNELS else "ZYX"
-        return array, _sensible(letters) or _guess_axes(array.shape)
+        return array, _sensible(letters) or _guess_axes(array.shape), names
     if suffix in _PICTURE:
-        return _read_picture(source)
+        return *_read_picture(source), ()
     if suffix in _NUMPY:
         array = np.load(source, mmap_mode="r", allow_pickle=False)
-        return array, _guess_axes(array.shape)
+        return array, _guess_axes(array.shape), ()
     raise ImageError(
         f"{source} ends in {suffix or 'nothing'!r}. Expected one of "
         f"{', '.join(_TIFF + _PICTURE + _NUMPY)}, or an OME-Zarr folder; convert it, or open it "
@@ -289,6 +311,12 @@ def _read_picture(source: Path) -> tuple[NDArray[Any], str]:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     return array, "YX" if array.ndim == 2 else "YXC"
+
+
+def _named(names: Sequence[str], axes: str, shape: tuple[int, ...]) -> tuple[str, ...] | None:
+    """Names of channels, where there is one for each."""
+    fits = "C" in axes and len(names) == shape[axes.index("C")] and all(names)
+    return tuple(names) if fits else None
 
 
 def _sensible(letters: str) -> str | None:

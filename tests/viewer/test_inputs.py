@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 
 from napari_seggradcam.errors import ShapeError
 from napari_seggradcam.viewer import planes
+from napari_seggradcam.viewer.cells import shown_image
 from napari_seggradcam.viewer.inputs import channel_axis_choices, image_input, plan_input
 from napari_seggradcam.viewer.placement import layer_grid
 
@@ -214,3 +215,52 @@ def test_result_arrays_lie_on_the_plane(viewer: ViewerModel) -> None:
         result.data_to_world((0, 1, 2)), layer.data_to_world((3, 4 + 1.5, 8 + 1.5))
     )
     assert result.units == layer.units
+
+
+NAMED = {"channel_names": ["RFP", "DAPI", "g_fp"]}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_channels_of_an_axis_are_found_by_name(viewer: ViewerModel, axis: int, lazy: bool) -> None:
+    data = numbered(3, 12, 16)
+    turned = np.moveaxis(data, 0, axis)
+    layer = viewer.add_image(
+        da.from_array(turned) if lazy else turned, rgb=False, metadata=NAMED, name="stains"
+    )
+    names = ("GFP", "DAPI")
+    assert channel_axis_choices(layer, 2, 2, names) == (axis,)
+    assert channel_axis_choices(layer, 2, 2) == ()
+    taken = plan_input(layer, viewer.dims, 2, 2, axis, names).read()
+    assert taken.axes == "CYX"
+    np.testing.assert_array_equal(taken.array, data[[2, 1]])
+    assert taken.channel_names == ("g_fp", "DAPI")
+    assert f"channels g_fp, DAPI along axis {axis}" in taken.sentence
+    assert taken.spread(numbered(12, 16)).shape == turned.shape
+
+
+def test_the_channel_at_the_slider_is_shown_if_the_network_gets_it(viewer: ViewerModel) -> None:
+    data = numbered(3, 12, 16)
+    layer = viewer.add_image(data, rgb=False, metadata=NAMED)
+    for step, shown in ((0, 2), (1, 1), (2, 2)):
+        viewer.dims.set_current_step(0, step)
+        taken = plan_input(layer, viewer.dims, 2, 2, 0, ("GFP", "DAPI")).read()
+        np.testing.assert_array_equal(shown_image(taken)[0], data[shown])
+
+
+def test_channels_of_an_axis_by_position(viewer: ViewerModel) -> None:
+    layer = viewer.add_image(numbered(2, 12, 16), name="stains")
+    said = plan_input(layer, viewer.dims, 2, 2, 0, ("GFP", "DAPI"))
+    assert "2 channels along axis 0 by position: the image does not name" in said.sentence
+    assert (said.order, said.channel_names) == (None, None)
+    layer.metadata["name"] = ["Cy3", "Cy5"]
+    said = plan_input(layer, viewer.dims, 2, 2, 0, ("GFP", "DAPI"))
+    assert "by position: the image has no channel 'GFP'" in said.sentence
+    assert said.channel_names == ("Cy3", "Cy5")
+    with pytest.raises(ShapeError, match="has 2 channels along axis 0, the network takes 3"):
+        plan_input(layer, viewer.dims, 2, 3, 0, ("GFP", "DAPI", "Cy3"))
+
+
+def test_axes_in_space_and_time_hold_no_channels(viewer: ViewerModel) -> None:
+    layer = viewer.add_image(numbered(2, 2, 12, 16), axis_labels=("t", "c", "y", "x"))
+    assert channel_axis_choices(layer, 2, 2) == (1,)

@@ -1,7 +1,5 @@
 """Compare, save, figure, Copy as Python, and the Preferences page."""
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +9,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
-from dock_fixtures import add_sample, heatmap_layers, wait, wait_idle, wait_ready
+from dock_fixtures import add_sample, heatmap_layers, run_script, wait, wait_idle, wait_ready
 from napari_seggradcam.widgets.compare import ResultRow
 from napari_seggradcam.widgets.settings import Settings, read_settings
 from napari_seggradcam.widgets.theme import style_sheet
@@ -24,15 +22,6 @@ def answered(dock: Any, viewer: Any, qtbot: Any) -> Any:
     dock.run.button.click()
     wait_idle(qtbot, dock)
     return dock
-
-
-def run_script(text: str, out: Path) -> dict[str, np.ndarray]:
-    """Run a copied script in a new process and return its signed maps."""
-    tail = "np.savez({!r}, **{{name: explanation[name].signed for name in explanation.layers}})"
-    script = out.with_suffix(".py")
-    script.write_text(text + tail.format(str(out)) + "\n")
-    subprocess.run([sys.executable, str(script)], check=True, capture_output=True, timeout=300)
-    return dict(np.load(out))
 
 
 @pytest.mark.parametrize("own", [False, True])

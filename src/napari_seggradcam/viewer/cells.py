@@ -67,21 +67,31 @@ def shown_image(image: ImageInput) -> tuple[NDArray[Any], dict[str, Any]]:
     Returns
     -------
     array : (*spatial) or (*spatial, 3) ndarray
-        Of several channels the one at which the slider stands.
+        Of several channels the one at which the slider stands, or the first.
     style : dict
         Arguments of a napari Image layer.
     """
     array = image.array
     if image.axes.endswith("C"):
         return array, {"rgb": True}
-    if image.channel_axis is not None:
-        array = array[int(image.plane.position[image.channel_axis])]
+    if image.axes.startswith("C"):
+        array = array[_shown_channel(image)]
     style: dict[str, Any] = {"rgb": False}
     if not image.colour:
         style["colormap"] = image.layer.colormap
         style["contrast_limits"] = tuple(image.layer.contrast_limits)
         style["gamma"] = image.layer.gamma
     return array, style
+
+
+def _shown_channel(image: ImageInput) -> int:
+    """Channel of the array at which the slider stands; the first where that is none."""
+    if image.channel_axis is None:
+        return 0
+    shown = int(image.plane.position[image.channel_axis])
+    if image.order is None:
+        return shown
+    return image.order.index(shown) if shown in image.order else 0
 
 
 def spread_image(array: NDArray[Any], image: ImageInput, *, rgb: bool) -> NDArray[Any]:

@@ -61,7 +61,7 @@ class Prepared:
         return (
             self.mode == other.mode
             and type(self.content) is type(other.content)
-            and self.image.layer is other.image.layer
+            and self.image.layers == other.image.layers
             and self.image.grid.shape == other.image.grid.shape
             and tuple(self.explanation) == tuple(other.explanation)
         )
@@ -211,7 +211,7 @@ class Compare:
             ``event.position`` of a mouse callback.
         """
         content = None if self._prepared is None else self._prepared.content
-        if isinstance(content, Mosaic) and content.image.layer is plan.layer:
+        if isinstance(content, Mosaic) and content.image.layers == plan.layers:
             return content.pixel_at(position, self._viewer.dims)
         return pixel_at(plan, position, self._viewer.dims)
 

@@ -1,5 +1,6 @@
 """What the network sees of an Image layer: which plane, which channels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ShapeError
 from ..geometry.grid import Grid
+from ..networks.channels import find_by_name
 from .placement import placed_transform, transform_grid
 from .planes import Plane, shown_plane
 
@@ -17,31 +19,54 @@ Colour = Literal["", "rgb", "grey"]
 
 # Rec. 709, as scikit-image's rgb2gray
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
+_OTHER_AXES = ("x", "y", "z", "t", "time", "depth")
 
 
 @dataclass(frozen=True, eq=False)
 class InputPlan:
-    """What would be taken from an Image layer; cheap, reads no pixels.
+    """What would be taken from Image layers; cheap, reads no pixels.
 
     Attributes
     ----------
-    layer : napari.layers.Image
-        The layer.
+    layers : tuple of napari.layers.Image
+        The layer; or several of one shape and place, that hold one channel each.
     axes : str
         Axes of the array that the network gets: "YX", "YXC", "CYX", "ZYX", …
     sentence : str
         What is used, for the user.
-    plane : Plane
-        Which part of the layer, and where it lies.
+    planes : tuple of Plane
+        Which part of each layer, and where it lies.
     colour : {"", "rgb", "grey"}
         What is done with the colours of an RGB image.
+    order : tuple of int, or None
+        Which channels along the channel axis, in the order of the network's; None: all of them
+        as they are.
+    channel_names : tuple of str, or None
+        What the channels of the array are: layers, or what a layer says of its channels.
     """
 
-    layer: Image
+    layers: tuple[Image, ...]
     axes: str
     sentence: str
-    plane: Plane
+    planes: tuple[Plane, ...]
     colour: Colour
+    order: tuple[int, ...] | None
+    channel_names: tuple[str, ...] | None
+
+    @property
+    def layer(self) -> Image:
+        """The layer, or the one of the first channel."""
+        return self.layers[0]
+
+    @property
+    def plane(self) -> Plane:
+        """Which part of that layer, and where it lies."""
+        return self.planes[0]
+
+    @property
+    def name(self) -> str:
+        """Names of all layers."""
+        return ", ".join(layer.name for layer in self.layers)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,12 +94,22 @@ class InputPlan:
 
     @property
     def channel_axis(self) -> int | None:
-        """Axis of the layer's data that holds the channels; None for grey and RGB images."""
+        """Axis of the layer's data that holds the channels; None where there is none."""
         return self.plane.channel_axis
 
     def read(self) -> "ImageInput":
         """Copy the pixels. May take long for arrays on disk; safe in a worker."""
-        array = np.array(self.plane.data[self.plane.index])
+        mine = {item.name: getattr(self, item.name) for item in fields(InputPlan)}
+        return ImageInput(**mine, array=self._pixels())
+
+    def _pixels(self) -> NDArray[Any]:
+        plane = self.plane
+        if len(self.planes) > 1:
+            return np.stack([np.asarray(part.data[part.index]) for part in self.planes])
+        if self.order is not None:
+            parts = (plane.channel_index(channel) for channel in self.order)
+            return np.stack([np.asarray(plane.data[part]) for part in parts])
+        array = np.array(plane.data[plane.index])
         if self.colour:
             array = array[..., :3]
         if self.colour == "grey":
@@ -82,8 +117,7 @@ class InputPlan:
         if self.channel_axis is not None:
             channel = sum(axis < self.channel_axis for axis in self.spatial_axes)
             array = np.ascontiguousarray(np.moveaxis(array, channel, 0))
-        mine = {item.name: getattr(self, item.name) for item in fields(InputPlan)}
-        return ImageInput(**mine, array=array)
+        return array
 
     def transform(self, scale: ArrayLike = 1.0, translate: ArrayLike = 0.0) -> dict[str, Any]:
         """Seven fields for a layer made of `spread` arrays on this image.
@@ -140,7 +174,12 @@ class ImageInput(InputPlan):
 
 
 def plan_input(
-    layer: Image, dims: Dims, network_ndim: int, channels: int, channel_axis: int | None = None
+    layer: Image,
+    dims: Dims,
+    network_ndim: int,
+    channels: int,
+    channel_axis: int | None = None,
+    names: Sequence[str] | None = None,
 ) -> InputPlan:
     """Say what a network would get from an Image layer at the plane that is shown.
 
@@ -158,6 +197,8 @@ def plan_input(
     channel_axis : int, optional
         Axis of the layer's data that holds the channels (CYX stacks are plain
         3D images to napari). Without meaning for RGB images.
+    names : sequence of str, optional
+        The network's names of its channels, by which they are found in a layer that names its own.
 
     Raises
     ------
@@ -174,15 +215,17 @@ def plan_input(
             f"{layer.name!r} has {available} axes beside its channels, the network needs "
             f"{network_ndim}. Choose an image with {network_ndim} spatial axes."
         )
-    colour, words = _channels(layer, network_ndim, channels, channel_axis)
+    match = _match(layer, network_ndim, channels, channel_axis, names)
     plane = shown_plane(layer, dims, network_ndim, channel_axis)
     spatial = "ZYX"[-network_ndim:]
-    axes = {"rgb": spatial + "C", "grey": spatial}.get(colour, spatial)
+    axes = spatial + "C" if match.colour == "rgb" else spatial
     if channel_axis is not None:
         axes = "C" + spatial
     size = " × ".join(str(plane.shape[axis]) for axis in plane.spatial)
-    sentence = ", ".join([*plane.words, f"{size} pixels", str(layer.dtype), *words])
-    return InputPlan(layer, axes, sentence, plane, colour)
+    sentence = ", ".join([*plane.words, f"{size} pixels", str(layer.dtype), *match.words])
+    return InputPlan(
+        (layer,), axes, sentence, (plane,), match.colour, match.order, match.channel_names
+    )
 
 
 def image_input(
@@ -192,16 +235,37 @@ def image_input(
     return plan_input(layer, dims, network_ndim, channels, channel_axis).read()
 
 
-def channel_axis_choices(layer: Image, network_ndim: int, channels: int) -> tuple[int, ...]:
+def channel_axis_choices(
+    layer: Image, network_ndim: int, channels: int, names: Sequence[str] | None = None
+) -> tuple[int, ...]:
     """Return the axes of a layer's data that may hold the network's channels.
 
-    These have exactly ``channels`` entries, and leave enough other axes.
-    Empty for RGB images and for networks of one channel.
+    These have exactly ``channels`` entries, or names that the network's ``names`` are among;
+    they leave enough other axes, and are not called like one in space or time. Empty for RGB
+    images and for networks of one channel.
     """
     if layer.rgb or channels == 1 or layer.ndim <= network_ndim:
         return ()
+    told = channel_names_of(layer)
+    named = 0 if told is None or find_by_name(names, told)[0] is None else len(told)
     shape = (layer.data[0] if layer.multiscale else layer.data).shape
-    return tuple(axis for axis, size in enumerate(shape) if size == channels)
+    return tuple(
+        axis
+        for axis, (size, label) in enumerate(zip(shape, layer.axis_labels, strict=True))
+        if size in (channels, named) and label.lower() not in _OTHER_AXES
+    )
+
+
+def channel_names_of(layer: Image) -> tuple[str, ...] | None:
+    """Names of the channels along an axis of a layer, where its metadata have them.
+
+    That is a list of texts called "channel_names" or, as some readers put it, "name".
+    """
+    for key in ("channel_names", "name"):
+        names = layer.metadata.get(key)
+        if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+            return tuple(names)
+    return None
 
 
 def _checked_axis(layer: Image, channel_axis: int) -> int:
@@ -214,36 +278,72 @@ def _checked_axis(layer: Image, channel_axis: int) -> int:
     return channel_axis % int(layer.ndim)
 
 
-def _channels(
-    layer: Image, network_ndim: int, channels: int, channel_axis: int | None
-) -> tuple[Colour, list[str]]:
-    """Match the image's channels with the network's: what is done, and its words."""
+@dataclass(frozen=True)
+class _Match:
+    """What is done for the network to get its channels, and its words; as for `InputPlan`."""
+
+    colour: Colour = ""
+    words: Sequence[str] = ()
+    order: tuple[int, ...] | None = None
+    channel_names: tuple[str, ...] | None = None
+
+
+def _match(
+    layer: Image,
+    network_ndim: int,
+    channels: int,
+    channel_axis: int | None,
+    names: Sequence[str] | None,
+) -> _Match:
+    """Match the image's channels with the network's."""
     data = layer.data[0] if layer.multiscale else layer.data
     if layer.rgb:
         alpha = ["alpha left out"] if data.shape[-1] == 4 else []
         if channels == 3:
-            return "rgb", ["channels red, green, blue", *alpha]
+            return _Match("rgb", ["channels red, green, blue", *alpha])
         if channels == 1:
-            return "grey", ["red, green and blue weighted to grey (luminance)", *alpha]
+            return _Match("grey", ["red, green and blue weighted to grey (luminance)", *alpha])
         given, hint = "is an RGB image", f"Choose an image with {channels} channels."
     elif channel_axis is not None:
         size = data.shape[channel_axis]
-        if size == channels:
-            return "", [f"{size} channels along {_axis_name(layer, channel_axis)}"]
+        found = _along_axis(layer, channel_axis, size, channels, names)
+        if found is not None:
+            return found
         given = f"has {size} channels along {_axis_name(layer, channel_axis)}"
         hint = "Choose another channel axis"
         hint += ", or none: then the slider says which channel is used." if channels == 1 else "."
     elif channels == 1:
-        return "", []
+        return _Match()
     else:
         given = "has no channels"
-        fitting = channel_axis_choices(layer, network_ndim, channels)
-        hint = f"Choose an RGB image or one with {channels} channels."
+        fitting = channel_axis_choices(layer, network_ndim, channels, names)
+        what = "an RGB image or one" if channels == 3 else "an image"
+        hint = f"Choose {what} with {channels} channels, or open each channel as a layer."
         if fitting:
-            names = " or ".join(_axis_name(layer, axis) for axis in fitting)
-            hint = f"If the channels lie along {names}, choose it as the channel axis."
+            axes = " or ".join(_axis_name(layer, axis) for axis in fitting)
+            hint = f"If the channels lie along {axes}, choose it as the channel axis."
     plural = "channel" if channels == 1 else "channels"
     raise ShapeError(f"{layer.name!r} {given}, the network takes {channels} {plural}. {hint}")
+
+
+def _along_axis(
+    layer: Image, axis: int, size: int, channels: int, names: Sequence[str] | None
+) -> _Match | None:
+    """The channels along an axis: those of the network's names, else all; None if none fit."""
+    told = channel_names_of(layer)
+    if told is not None and len(told) != size:
+        told = None
+    order, why_not = find_by_name(names, told)
+    if order is not None and told is not None:
+        chosen = tuple(told[channel] for channel in order)
+        words = f"channels {', '.join(chosen)} along {_axis_name(layer, axis)}"
+        return _Match("", [words], order, chosen)
+    if size != channels:
+        return None
+    words = f"{size} channels along {_axis_name(layer, axis)}"
+    if names is not None:
+        words += f" by position: {why_not}"
+    return _Match("", [words], None, told)
 
 
 def _axis_name(layer: Image, axis: int) -> str:

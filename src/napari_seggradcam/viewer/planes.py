@@ -66,6 +66,12 @@ class Plane:
             slice(None) if axis in taken else int(clipped[axis]) for axis in range(len(self.shape))
         )
 
+    def channel_index(self, channel: int) -> tuple[slice | int, ...]:
+        """What to read from ``data`` for one channel."""
+        return tuple(
+            channel if axis == self.channel_axis else part for axis, part in enumerate(self.index)
+        )
+
 
 def shown_plane(layer: Image, dims: Dims, network_ndim: int, channel_axis: int | None) -> Plane:
     """Return the part of a layer that a viewer shows, as far as a network sees it.

@@ -55,7 +55,7 @@ def mask_from_labels(layer: Labels, plan: InputPlan, dims: Dims, value: int | No
         there = f"there are the labels {some}" if present.size else "nothing is painted there"
         what = "no labels" if value is None else f"no label {value}"
         raise RegionError(
-            f"{layer.name!r} has {what} on the image {plan.layer.name!r} in the plane that is "
+            f"{layer.name!r} has {what} on the image {plan.name!r} in the plane that is "
             f"used; {there}. Paint a region on the image or choose another label."
         )
     return mask
@@ -227,7 +227,7 @@ def _nothing_there(layer: Layer, what: str, plan: InputPlan, pixels: Floats) -> 
     sizes = plan.grid.shape[-len(low) :]
     has = " × ".join(f"0 to {size - 1}" for size in sizes)
     return RegionError(
-        f"No {what} of {layer.name!r} covers a pixel centre of the image {plan.layer.name!r} in "
+        f"No {what} of {layer.name!r} covers a pixel centre of the image {plan.name!r} in "
         f"the plane that is used: in pixels from that plane they span {lies}, the image {has}. "
         "Draw on the image, in the plane that is shown."
     )

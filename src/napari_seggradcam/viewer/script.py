@@ -33,6 +33,8 @@ class ScriptedQuestion:
         Path of the file that `save_question` wrote.
     axes : str
         Of the image: "YX", "YXC", …
+    channel_names : sequence of str, or None
+        What the channels of the image are, for the record.
     target : int or str
         Class index or "predicted".
     layers : str or list of str
@@ -48,6 +50,7 @@ class ScriptedQuestion:
     target: int | str
     layers: str | Sequence[str]
     origin: str = ""
+    channel_names: Sequence[str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -108,6 +111,9 @@ def script(question: ScriptedQuestion) -> str:
         )
         arguments.append(f"normalisation=normalisation_from_dict({normalisation!r})")
     arguments.append(f"device={question.device!r}")
+    image = ["network", 'data["image"]', f"axes={question.axes!r}"]
+    if question.channel_names is not None:
+        image.append(f"channel_names={list(question.channel_names)!r}")
     layers = question.layers if isinstance(question.layers, str) else list(question.layers)
     lines = [
         f"# Written by napari-seggradcam {__version__}.",
@@ -116,7 +122,7 @@ def script(question: ScriptedQuestion) -> str:
         "",
         f"data = np.load({question.data!r})",
         _call("network = sgc.open_network", arguments),
-        f'explainer = sgc.Explainer(network, data["image"], axes={question.axes!r})',
+        _call("explainer = sgc.Explainer", image),
         _call(
             "explanation = explainer.explain",
             ['data["region"]', f"target={question.target!r}", f"layers={layers!r}"],

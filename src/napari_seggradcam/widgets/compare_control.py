@@ -265,5 +265,5 @@ def draw_figure(result: Answer, path: Path) -> None:
         explanation.region,
         list(explanation.values()),
         f"Seg-Grad-CAM: {explanation.class_name} in {explanation.region_size:,} pixels",
-        subtitle=f"{question.plan.layer.name}, {question.opened.network.name}",
+        subtitle=f"{question.plan.name}, {question.opened.network.name}",
     )

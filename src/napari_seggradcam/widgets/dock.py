@@ -216,11 +216,12 @@ class SegGradCamWidget(QWidget):
         if opened is None:
             self.layers.show_network([], {})
             self.region.offer_classes([])
-            self.image_control.set_network(None, None)
+            self.image_control.forget_network()
         else:
             self.layers.show_network(opened.layers, opened.presets)
-            self.region.offer_classes(opened.card.classes)
-            self.image_control.set_network(opened.card.ndim, opened.card.channels)
+            card = opened.card
+            self.region.offer_classes(card.classes)
+            self.image_control.set_network(card.ndim, card.channels, card.channel_names)
         self._on_busy()
 
     def _on_pixel(self, pixel: tuple[int, ...]) -> None:

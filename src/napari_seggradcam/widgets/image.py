@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from .channel_rows import ChannelRows
 from .fields import FieldGrid, beside, button, combo, refill
 from .message import Message
 from .section import Section
@@ -22,12 +23,15 @@ class ImageSection(Section):
         Another image layer is meant, or None.
     channel_axis_changed(object)
         Another axis holds the channels; None if none does.
+    channel_layers_changed()
+        Another layer holds one of the channels.
     sample_requested()
         A person wants to try the sample image.
     """
 
     layer_changed = Signal(object)
     channel_axis_changed = Signal(object)
+    channel_layers_changed = Signal()
     sample_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -73,6 +77,8 @@ class ImageSection(Section):
             "The axis of the image that holds the network's input channels",
         )
         self.axis.changed.connect(lambda value: self.channel_axis_changed.emit(value))
+        self.channels = ChannelRows()
+        self.channels.chosen.connect(self._on_channel_chosen)
         self.sentence = Message(level="hint")
         self.fields = QWidget()
         grid = FieldGrid()
@@ -82,6 +88,7 @@ class ImageSection(Section):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
         column.addLayout(grid)
+        column.addWidget(self.channels)
         column.addWidget(self.sentence)
         self.rows.addWidget(self.fields)
         self.offer_axes([])
@@ -153,6 +160,10 @@ class ImageSection(Section):
     def _on_layer_chosen(self, _layer: Any) -> None:
         self.pin.setChecked(True)
         self._announce()
+
+    def _on_channel_chosen(self) -> None:
+        self.pin.setChecked(True)
+        self.channel_layers_changed.emit()
 
     def _announce(self) -> None:
         if self.current is not self._shown:

@@ -38,6 +38,7 @@ class Card:
     classes: tuple[str, ...]
     colours: tuple[str, ...]
     channels: int
+    channel_names: tuple[str, ...] | None
     ndim: int
     step: str
     normalisation: str
@@ -144,6 +145,7 @@ class NetworkSection(Section):
             self._values[name] = _card_label()
             self._labels[name] = grid.add(name, self._values[name])
             self._labels[name].setAlignment(_TOP_LEFT)
+        self._values["Input"].setTextFormat(Qt.TextFormat.PlainText)  # names are the file's
         column = QVBoxLayout(self.card)
         column.setContentsMargins(8, 6, 8, 6)
         column.setSpacing(5)
@@ -217,6 +219,8 @@ class NetworkSection(Section):
             return
         self.state.clear()
         channels = "1 channel" if card.channels == 1 else f"{card.channels} channels"
+        if card.channel_names is not None:
+            channels += f" ({', '.join(card.channel_names)})"
         self.architecture.setText(card.architecture)
         self._values["Size"].setText(f"{card.parameters:,} parameters")
         self._values["Input"].setText(f"{channels}, {card.ndim}D, {card.step}")

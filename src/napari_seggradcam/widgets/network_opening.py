@@ -130,6 +130,7 @@ def describe(network: Any) -> Card:
         classes=tuple(network.classes),
         colours=tuple(network.colours),
         channels=network.channels,
+        channel_names=network.channel_names,
         ndim=network.ndim,
         step=_sizes(network),
         normalisation="as they are" if normalisation is None else normalisation.describe(),

@@ -112,7 +112,7 @@ def freeze(
     RegionError
         If the region is drawn and empty.
     """
-    arrays = [plan.plane.data]
+    arrays = [plane.data for plane in plan.planes]
     arrays += [source.layer.data for source in choice.sources if source.layer is not None]
     small = int(np.prod(plan.shape)) <= _COPIED_AT_ONCE
     # Shapes have lists of vertices, Points small arrays; dask and zarr are neither.
@@ -129,7 +129,7 @@ class Kept:
     Attributes
     ----------
     image : str
-        Name of the image layer that it belongs to.
+        Name of the image layer that it belongs to, or names of several.
     used, budget : int
         Bytes that kept feature maps take, and may take.
     """
@@ -186,16 +186,23 @@ class ImageExplainer:
     def of(self, network: Any, image: ImageInput) -> Any:
         """Return the explainer of a network and an image; call it in a thread only."""
         digest = blake2b(np.ascontiguousarray(image.array), digest_size=16).hexdigest()
-        key = (id(network), str(network.device), digest, image.array.shape, image.axes)
+        what = image.array.shape, image.axes, image.channel_names
+        key = (id(network), str(network.device), digest, *what)
         self.hold_to_memory()
         if key != self._key:
             from ..explain.explainer import Explainer
 
             self.forget()
             memory = self._in_force = self.memory
-            self._explainer = Explainer(network, image.array, axes=image.axes, memory=memory)
+            self._explainer = Explainer(
+                network,
+                image.array,
+                axes=image.axes,
+                channel_names=image.channel_names,
+                memory=memory,
+            )
             self._key = key
-        self._image = image.layer.name
+        self._image = image.name
         return self._explainer
 
 

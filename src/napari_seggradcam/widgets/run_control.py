@@ -191,9 +191,10 @@ class RunControl(QObject):
     def _steps(self, result: Answer) -> Iterator[tuple[int, int]]:
         """Add one napari layer per step."""
         question, explanation = result.question, result.explanation
-        if not any(layer is question.plan.layer for layer in self._viewer.layers):
+        missing = [layer for layer in question.plan.layers if layer not in self._viewer.layers]
+        if missing:
             raise ImageError(
-                f"The image layer {question.plan.layer.name!r} was removed while its heatmaps"
+                f"The image layer {missing[0].name!r} was removed while its heatmaps"
                 " were computed; they were not added. Open the image and run again."
             )
         total = len(explanation.layers) + 1

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
 from ..errors import SegGradCamError
+from ..viewer.inputs import InputPlan
 from ..viewer.script import ScriptedQuestion, save_question, script
 from .job import Cancel, Job, Progress
 from .network_source import data_folder
@@ -113,8 +114,16 @@ def write_script(question: Question, explainers: ImageExplainer) -> tuple[str, P
             axes=image.axes,
             target=question.target,
             layers=question.layers,
-            origin=f"Image: {image.layer.name}, {image.sentence}".replace("\n", " "),
+            origin=f"Image: {_origin(image)}, {image.sentence}".replace("\n", " "),
+            channel_names=image.channel_names,
             options={**opened.source.options, **trust},
         )
     )
     return text, path
+
+
+def _origin(image: InputPlan) -> str:
+    """Which layers the array in the file is made of."""
+    if len(image.layers) == 1:
+        return str(image.name)
+    return f"np.stack of the layers {image.name}"

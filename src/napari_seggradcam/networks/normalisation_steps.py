@@ -5,6 +5,7 @@ whole. Numbers are given as tuples: one for all channels, or one per channel.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -25,7 +26,7 @@ _FLOATS = ("float32", "float64")
 _WHOLE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 
 
-class Fixed:
+class Fixed(ABC):
     """A step that is its own fit, because it has nothing to find in an image."""
 
     passes: ClassVar[int] = 0
@@ -50,9 +51,9 @@ class Fixed:
         self.check_channels(len(values))
         return self.apply(values)
 
+    @abstractmethod
     def apply(self, values: Values) -> Values:
-        """The step itself."""
-        raise NotImplementedError
+        """Values (channels, *spatial) after the step."""
 
     def fit(self, blocks: Blocks) -> Self:
         """The step itself; no block is looked at."""

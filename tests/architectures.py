@@ -252,3 +252,35 @@ class Function(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.function(x)
+
+
+class SpatialAttention(nn.Module):
+    """Maps weighted by one map that is made from them (Woo et al. 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = torch.cat([x.mean(1, keepdim=True), x.max(1, keepdim=True).values], 1)
+        return x * self.sigmoid(self.conv(pooled))
+
+
+class AttentionUNet(nn.Module):
+    """A U-Net with attention behind its bottleneck and behind its decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = two_convolutions(1, 4)
+        self.deep = nn.Sequential(nn.MaxPool2d(2), two_convolutions(4, 8))
+        self.attention = SpatialAttention()
+        self.up = nn.ConvTranspose2d(8, 4, 2, 2)
+        self.merge = two_convolutions(8, 4)
+        self.last = SpatialAttention()
+        self.head = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        skip = self.enter(x)
+        up = self.up(self.attention(self.deep(skip)))
+        return self.head(self.last(self.merge(torch.cat([skip, up], 1))))

@@ -32,8 +32,7 @@ DOCS = Path(__file__).parents[1]
 WHEELS = ("mouse-pupil-analysis==0.3.0", "ukis-csmask==1.0.0")
 PUPIL = "mouse_pupil_analysis/checkpoints/615pupils_thresh=0.5_iou=0.6080.pth"
 CLOUDS = "ukis_csmask/model_6b_l1c"
-# What leaves the bottleneck by its name is the gate of its attention, so its maps are named here.
-PUPIL_LAYERS = ["encoder 0", "encoder 1", "bottleneck relu 2", "decoder 1", "decoder 0"]
+PUPIL_LAYERS = ["encoder 0", "encoder 1", "bottleneck", "decoder 1", "decoder 0"]
 CLOUD_LAYERS = ["encoder 2", "encoder 4", "bottleneck", "decoder 3", "decoder 1"]
 COLORMAP = "inferno"
 
@@ -71,8 +70,7 @@ def pupil(folder: Path) -> None:
     logits = network.predict(image)
     found = logits.argmax(0)
     print(f"pupil: Dice {dice(found == 1, truth):.3f}, {int((found == 1).sum())} pixels")
-    names = [layer.name for layer in network.select_layers("levels")] + [PUPIL_LAYERS[2]]
-    explanation = sgc.explain(network, image, sgc.predicted(1), target="pupil", layers=names)
+    explanation = sgc.explain(network, image, sgc.predicted(1), target="pupil", layers="levels")
     compare_with_authors(network, folder, image, explanation)
     figure = draw(image, found == 1, explanation, PUPIL_LAYERS, "Predicted pupil (white)")
     figure.suptitle("M = the predicted pupil, class pupil (mouse-pupil-analysis 0.3.0)", x=0.5)

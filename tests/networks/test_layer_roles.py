@@ -1,6 +1,6 @@
 """Network layers, roles, levels, strides and skips, against stages written out by hand."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from architectures import (
+    AttentionUNet,
     Coarse,
     DenseEncoder,
     DoubleConvUNet,
@@ -277,6 +278,65 @@ def test_attention_gate_at_the_coarse_resolution() -> None:
     }
     assert network.select_layers("bottleneck")[0].module == "deep"
     assert skips(network.layers) == [(0, 4)]
+
+
+def test_presets_pass_over_the_map_of_an_attention() -> None:
+    """Attention comes last in its stage; what it makes is a map of weights, of one channel."""
+    network = opened(AttentionUNet())
+    check_invariants(network)
+    gates = ["attention.conv", "attention.sigmoid", "last.conv", "last.sigmoid"]
+    assert [layer.module for layer in network.layers if layer.gate] == gates
+    assert stages(network)["bottleneck"][-2:] == gates[:2]
+    levels = [layer.module for layer in network.select_layers("levels")]
+    assert levels == ["enter.5", "deep.1.5", "merge.5"]
+    (bottleneck,) = network.select_layers("bottleneck")
+    assert (bottleneck.name, bottleneck.channels) == ("bottleneck relu 2", 8)
+
+
+class Weighted(nn.Module):
+    """Maps that are weighted in some way."""
+
+    def __init__(self, how: Callable[["Weighted", torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(1, 4, 3, padding=1)
+        self.deep = nn.Conv2d(4, 4, 3, padding=1)
+        self.other = nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Conv2d(4, 2, 1)
+        self.how = how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.how(self, self.enter(x)))
+
+
+@pytest.mark.parametrize(
+    ("how", "gates"),
+    [
+        (lambda n, x: x * torch.sigmoid(n.deep(x)), ["deep"]),
+        (lambda n, x: torch.sigmoid(n.other(n.deep(x))) * x, ["deep", "other"]),
+        (lambda n, x: x * (1 + n.deep(x)), ["deep"]),
+        (lambda n, x: x + x * n.deep(x), ["deep"]),
+        (lambda n, x: x.mul_(n.deep(x)), ["deep"]),
+        (lambda n, x: n.deep(x) * n.other(x), []),  # neither was made from the other
+        (lambda n, x: (y := n.deep(x)) + x * y, []),  # it is also added
+        (lambda n, x: n.deep(x) * 0.5, []),
+        (lambda n, x: n.deep(x) * n.deep.bias.view(1, -1, 1, 1), []),
+        (lambda n, x: n.deep(x).square(), []),
+    ],
+)
+def test_what_only_weights_is_a_gate(
+    how: Callable[[Weighted, torch.Tensor], torch.Tensor], gates: list[str]
+) -> None:
+    layers = opened(Weighted(how)).layers
+    assert [layer.module for layer in layers if layer.gate] == gates
+
+
+def test_a_stage_of_gates_alone_keeps_its_last() -> None:
+    def how(network: Weighted, x: torch.Tensor) -> torch.Tensor:
+        small = functional.max_pool2d(x, 2)
+        return functional.interpolate(small * network.deep(small), scale_factor=2)
+
+    (bottleneck,) = opened(Weighted(how)).select_layers("bottleneck")
+    assert (bottleneck.module, bottleneck.gate) == ("deep", True)
 
 
 def test_no_decoder() -> None:

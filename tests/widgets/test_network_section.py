@@ -269,6 +269,69 @@ def test_the_dialog_gives_options_and_refuses_what_is_no_json(qtbot: Any) -> Non
     }
 
 
+def test_means_and_deviations_of_the_channels(qtbot: Any) -> None:
+    seen: list[Any] = []
+    dialog = OpeningDialog("clouds.onnx", channels=6, preview=lambda n: seen.append(n) or "seen")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert not dialog.means.native.isVisible()
+    dialog.values.value = "given"
+    assert dialog.means.native.isVisible()
+    assert dialog.preview.text() == ""
+    dialog.means.value = "1, 2, 3, 4, 5"
+    dialog.deviations.value = "10"
+    dialog._on_accepted()
+    assert "5 numbers are given as mean" in dialog.problem.text()
+    assert dialog.isVisible()
+    dialog.means.value = "1, 2, 3, 4, 5, 6"
+    assert dialog.problem.text() == ""
+    assert dialog.preview.text() == "seen"
+    dialog._on_accepted()
+    assert not dialog.isVisible()
+    expected = {"kind": "mean-std", "mean": [1.0, 2, 3, 4, 5, 6], "std": [10.0] * 6}
+    assert dialog.options == {"normalisation": expected}
+    assert seen[-1] == expected
+
+
+def test_a_dialog_is_as_high_as_its_text(qtbot: Any) -> None:
+    """Also when something more is to be said."""
+    dialog = OpeningDialog("colleague.pt", channels=1)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    heights = [dialog.height()]
+    for kind in ("given", "none"):
+        dialog.values.value = kind
+        heights.append(dialog.height())
+        assert dialog.height() == dialog.layout().totalHeightForWidth(dialog.width())
+    assert heights[0] == heights[2] < heights[1]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(
+    dock: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    from napari_seggradcam.networks.network import Network
+    from napari_seggradcam.networks.unet import UNet
+
+    for folder in ("a/run", "b/run"):
+        (tmp_path / folder).mkdir(parents=True)
+        network = Network.from_module(UNet(depth=1, base_width=2))
+        network.save(tmp_path / folder / "net.safetensors")
+        dock.network_control.open_file(str(tmp_path / folder / "net.safetensors"))
+        assert opened(dock, qtbot) is not None
+        assert dock.network.source.value.path == opened(dock, qtbot).source.path
+    box = dock.network.source.native
+    assert box.currentText() == "b/net.safetensors"
+    texts = [box.itemText(row) for row in range(box.count())]
+    assert texts[1:5] == [
+        "Nuclei (demo)",
+        "Streets (demo)",
+        "b/net.safetensors",
+        "a/net.safetensors",
+    ]
+    dock.network.source.value = dock.network.source.choices[4]
+    assert opened(dock, qtbot).source.path == str(tmp_path / "a/run/net.safetensors")
+
+
 def test_a_damaged_list_of_networks_is_no_harm(data_folder: Path) -> None:
     data_folder.mkdir()
     (data_folder / "recent-networks.json").write_text('{"not": "a list"}')

@@ -36,6 +36,8 @@ class NetworkLayer:
         Input pixel on which position 0 lies, per spatial axis.
     shape
         Spatial shape at the probe size.
+    gate
+        Whether its maps only weight others, from which they were made; so do those of attention.
     """
 
     name: str
@@ -49,6 +51,7 @@ class NetworkLayer:
     stride: tuple[float, ...]
     offset: tuple[float, ...]
     shape: tuple[int, ...]
+    gate: bool = False
 
     @property
     def stage(self) -> str:
@@ -85,8 +88,8 @@ def select_layers(
         All layers of a network, in order of execution.
     wanted
         ``"bottleneck"``: the tensor that leaves the bottleneck; ``"levels"``: the tensor that
-        leaves every stage but the head; ``"all"``; or names. A name that stands in the network
-        wins over a preset.
+        leaves every stage but the head; ``"all"``; or names. Gates are passed over where a stage
+        has other network layers. A name that stands in the network wins over a preset.
 
     Returns
     -------
@@ -138,5 +141,8 @@ def _select_one(layers: Sequence[NetworkLayer], name: str) -> Sequence[NetworkLa
 def _last_of_stages(
     layers: Sequence[NetworkLayer], roles: tuple[str, ...]
 ) -> Sequence[NetworkLayer]:
-    last = {layer.stage: layer for layer in layers if layer.role in roles}
+    last: dict[str, NetworkLayer] = {}
+    for layer in layers:
+        if layer.role in roles and (not layer.gate or last.get(layer.stage, layer).gate):
+            last[layer.stage] = layer
     return list(last.values())

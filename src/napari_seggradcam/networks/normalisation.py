@@ -22,6 +22,7 @@ from .normalisation_steps import (
     Sigmoid,
     Softmax,
     Steps,
+    in_words,
 )
 from .statistics import Blocks, Values, mean_and_deviation, percentiles
 
@@ -287,9 +288,8 @@ class MeanStd:
 
     def describe(self) -> str:
         """Words for a person."""
-        mean = ", ".join(f"{m:g}" for m in self.mean)
-        std = ", ".join(f"{s:g}" for s in self.std)
-        return f"(value / {self.divide:g} − ({mean})) / ({std})"
+        divide = "" if self.divide == 1 else f" / {self.divide:g}"
+        return f"(value{divide} − {in_words(self.mean)}) / {in_words(self.std)}"
 
 
 _KINDS: dict[str, Callable[..., Normalisation]] = {

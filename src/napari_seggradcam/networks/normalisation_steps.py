@@ -5,6 +5,7 @@ whole. Numbers are given as tuples: one for all channels, or one per channel.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -25,7 +26,7 @@ _FLOATS = ("float32", "float64")
 _WHOLE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 
 
-class Fixed:
+class Fixed(ABC):
     """A step that is its own fit, because it has nothing to find in an image."""
 
     passes: ClassVar[int] = 0
@@ -50,9 +51,9 @@ class Fixed:
         self.check_channels(len(values))
         return self.apply(values)
 
+    @abstractmethod
     def apply(self, values: Values) -> Values:
-        """The step itself."""
-        raise NotImplementedError
+        """Values (channels, *spatial) after the step."""
 
     def fit(self, blocks: Blocks) -> Self:
         """The step itself; no block is looked at."""
@@ -103,7 +104,7 @@ class Affine(Fixed):
 
     def describe(self) -> str:
         """Words for a person."""
-        return f"(value − {_words(self.shift)}) / {_words(self.scale)}"
+        return f"(value − {in_words(self.shift)}) / {in_words(self.scale)}"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class ScaleLinear(Fixed):
 
     def describe(self) -> str:
         """Words for a person."""
-        return f"value · {_words(self.gain)} + {_words(self.offset)}"
+        return f"value · {in_words(self.gain)} + {in_words(self.offset)}"
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,8 @@ class Clip(Fixed):
 
     def describe(self) -> str:
         """Words for a person."""
-        low = "−∞" if self.low is None else _words(self.low)
-        high = "∞" if self.high is None else _words(self.high)
+        low = "−∞" if self.low is None else in_words(self.low)
+        high = "∞" if self.high is None else in_words(self.high)
         return f"clipped to {low} … {high}"
 
 
@@ -160,7 +161,7 @@ class Binarize(Fixed):
 
     def describe(self) -> str:
         """Words for a person."""
-        return f"1 above {_words(self.threshold)}, otherwise 0"
+        return f"1 above {in_words(self.threshold)}, otherwise 0"
 
 
 @dataclass(frozen=True)
@@ -385,7 +386,8 @@ def _single(numbers: Numbers, values: Values) -> Values:
         return _column(numbers, values).astype(np.float32)
 
 
-def _words(numbers: Numbers) -> str:
+def in_words(numbers: Numbers) -> str:
+    """Numbers for a person."""
     words = ", ".join(f"{number:g}" for number in numbers)
     return words if len(numbers) == 1 else f"({words})"
 

@@ -33,6 +33,7 @@ class _Candidate:
     channels: int
     role: str = ""
     level: int = 0
+    gate: bool = False
 
     def __post_init__(self) -> None:
         self.level = max(0, round(float(np.log2(max(self.stride)))))
@@ -121,6 +122,26 @@ def _without_gates(trace: Trace) -> set[int]:
     return found
 
 
+def _gates(trace: Trace) -> set[int]:
+    """Values that reach the logits only as weights of what they themselves were made from.
+
+    Such is the map of an attention, and every map on the way to it.
+    """
+    found: set[int] = set()
+    waiting = [trace.output]
+    while waiting:
+        value = trace.values[waiting.pop()]
+        if value.number in found:
+            continue
+        found.add(value.number)
+        inputs = set(value.inputs)
+        if value.function in GATES:
+            weighted = {i for i in inputs if trace.values[i].from_image}
+            inputs = {i for i in inputs if not (weighted - {i}) & trace.ancestors(i)}
+        waiting.extend(inputs)
+    return trace.ancestors(trace.output) - found
+
+
 def _geometry(
     shapes: tuple[tuple[int, ...], tuple[int, ...]],
     sizes: Sizes,
@@ -144,6 +165,7 @@ def _geometry(
 def _assign_roles(trace: Trace, candidates: list[_Candidate]) -> None:
     modules = [c for c in candidates if c.module is not None]
     main = _without_gates(trace)
+    gates = _gates(trace)
     contracting = [c for c in modules if not c.upsampled and c.value in main]
     deepest = max((c.level for c in contracting), default=0)
     end = max((c.value for c in contracting if c.level == deepest), default=0)
@@ -154,6 +176,7 @@ def _assign_roles(trace: Trace, candidates: list[_Candidate]) -> None:
         before.level = min(before.level, after.level)
     on_trunk = {id(c) for c in trunk}
     for c in candidates:
+        c.gate = c.value in gates
         if c.module is None or (not c.upsampled and c.value not in main):
             c.role = "skip"
         elif c.level >= deepest:
@@ -192,6 +215,7 @@ def _named(candidates: list[_Candidate]) -> tuple[NetworkLayer, ...]:
                 stride=c.stride,
                 offset=c.offset,
                 shape=c.shape,
+                gate=c.gate,
             )
         )
     return tuple(layers)

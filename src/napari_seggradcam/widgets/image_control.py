@@ -126,13 +126,13 @@ class ImageControl(QObject):
         self._takes, self._by_hand = None, False
         self.update()
 
-    def preview(self, kind: str) -> str:
-        """Say what a kind of normalisation makes of the image; empty without one."""
+    def preview(self, normalisation: value_choices.Description) -> str:
+        """Say what a normalisation makes of the image; empty without one."""
         layer = self.layer
         if layer is None:
             return ""
         data = layer.data[-1] if layer.multiscale else layer.data
-        return value_choices.preview(layer.name, data, kind)
+        return value_choices.preview(layer.name, data, normalisation)
 
     def settle(self) -> None:
         """Plan now what a change of the last moments waits for."""

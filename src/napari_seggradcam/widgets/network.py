@@ -19,14 +19,13 @@ from qtpy.QtWidgets import (
 )
 
 from .fields import FieldGrid, beside, button, combo, refill
-from .message import Message, WrappedLabel
-from .network_source import NetworkSource
+from .message import TOP_LEFT, Message, WrappedLabel
+from .network_source import NetworkSource, titles
 from .section import Section
 
 OPEN = "open"
 OPEN_FOLDER = "open folder"
 NONE = "none"
-_TOP_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,8 @@ class NetworkSection(Section):
         ):
             self._values[name] = _card_label()
             self._labels[name] = grid.add(name, self._values[name])
-            self._labels[name].setAlignment(_TOP_LEFT)
-        self._values["Input"].setTextFormat(Qt.TextFormat.PlainText)  # names are the file's
+            self._labels[name].setAlignment(TOP_LEFT)
+        self._values["Classes"].setTextFormat(Qt.TextFormat.RichText)
         column = QVBoxLayout(self.card)
         column.setContentsMargins(8, 6, 8, 6)
         column.setSpacing(5)
@@ -174,9 +173,13 @@ class NetworkSection(Section):
         """Fill the list of networks without asking to open any of them."""
         self._chosen = chosen
         self._sources = [("Choose a network…", NONE)]
-        self._sources += [(source.title, source) for source in sources]
+        # Two of one text would be one choice.
+        self._sources += list(zip(titles(sources), sources, strict=True))
         self._sources += [("Open…", OPEN), ("Open a folder…", OPEN_FOLDER)]
         refill(self.source, chosen or NONE)
+        for row, source in enumerate(sources, 1):
+            tip = Qt.ItemDataRole.ToolTipRole
+            self.source.native.setItemData(row, source.path, tip)
 
     def offer_devices(self, devices: Sequence[str], best: str) -> None:
         """Offer what this machine has; a choice that it lacks becomes auto.
@@ -254,7 +257,7 @@ class NetworkSection(Section):
 
 def _card_label() -> WrappedLabel:
     label = WrappedLabel()
-    label.setAlignment(_TOP_LEFT)
+    label.setAlignment(TOP_LEFT)
     return label
 
 

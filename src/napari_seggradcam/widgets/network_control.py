@@ -18,6 +18,7 @@ from .network_opening import OpenedNetwork, open_source
 from .network_source import NetworkSource
 from .opening_dialog import OpeningDialog
 from .trust_dialog import TrustDialog
+from .value_choices import Description
 
 _FILTER = (
     "Networks (*.safetensors *.pt *.pth *.ckpt *.pt2 *.onnx *.zip *.yaml *.yml);;All files (*)"
@@ -30,7 +31,7 @@ class NetworkControl(QObject):
     Attributes
     ----------
     preview : callable
-        Takes the name of a normalisation and says what becomes of the current image.
+        Takes a normalisation in its JSON form and says what becomes of the current image.
 
     Signals
     -------
@@ -47,7 +48,7 @@ class NetworkControl(QObject):
         self._session: list[NetworkSource] = []
         self._waiting: NetworkSource | None = None
         self.opened: OpenedNetwork | None = None
-        self.preview: Callable[[str], str] = lambda _kind: ""
+        self.preview: Callable[[Description], str] = lambda _normalisation: ""
         section.network_chosen.connect(self._on_chosen)
         section.open_requested.connect(self._on_open_requested)
         section.open_folder_requested.connect(self._on_open_folder_requested)

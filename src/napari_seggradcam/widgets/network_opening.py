@@ -16,6 +16,8 @@ from .network import Card
 from .network_layers import OWN, PRESETS, LayerRow
 from .network_source import NetworkSource
 
+_SCANNED = "It was scanned first: it only computes, and runs no Python code."
+
 
 @dataclass(frozen=True, eq=False)
 class OpenedNetwork:
@@ -138,10 +140,20 @@ def describe(network: Any) -> Card:
         reach=reach_of(network).in_words(),
         format="" if file is None else f"{file.format}, {file.trust}",
         check="" if file is None or file.check is None else file.check.in_words(),
-        notices=() if file is None else file.notices,
+        notices=_notices(file),
         path=str(Path(network.path) if network.path else ""),
         sha256=network.sha256 or "",
     )
+
+
+def _notices(file: Any) -> tuple[str, ...]:
+    """What a person should know of a file, in sentences."""
+    if file is None:
+        return ()
+    from ..networks.trust import Level
+
+    scanned = (_SCANNED,) if file.trust == Level.SCANNED.value else ()
+    return (*scanned, *file.notices)
 
 
 def _sizes(network: Any) -> str:

@@ -7,6 +7,8 @@ It remembers paths and how to read them; what somebody trusted is in :mod:`.agre
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -37,6 +39,24 @@ class NetworkSource:
     title: str
     options: dict[str, Any] = field(default_factory=dict, hash=False)
     trust: str = ""
+
+
+def titles(sources: Sequence[NetworkSource]) -> list[str]:
+    """What the list of networks shows: of several with one title, their folders as well."""
+    shared = Counter(source.title for source in sources)
+    return [
+        source.title if shared[source.title] == 1 else f"{_folder(source, sources)}/{source.title}"
+        for source in sources
+    ]
+
+
+def _folder(source: NetworkSource, sources: Sequence[NetworkSource]) -> str:
+    """The folder above a file, nearest to it, by which it differs from those of its title."""
+    others = [Path(o.path).parts for o in sources if o.title == source.title and o != source]
+    for above, folder in enumerate(reversed(Path(source.path).parts[:-1]), 2):
+        if all(len(other) < above or other[-above] != folder for other in others):
+            return folder
+    return str(Path(source.path).parent)
 
 
 def demo_networks() -> tuple[NetworkSource, ...]:

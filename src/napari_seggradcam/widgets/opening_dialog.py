@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qtpy.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialogButtonBox, QVBoxLayout, QWidget
 
+from ..errors import OptionError
 from . import value_choices
+from .dialog import Dialog
 from .fields import FieldGrid, combo, line, number, refill
 from .message import Message
 
@@ -20,9 +22,10 @@ _BARE = (
 _UNTOLD = (
     "{title} does not tell how raw values were normalised in training. Your answer is kept with it."
 )
+_EACH = "One number for all channels, or one per channel with commas between them"
 
 
-class OpeningDialog(QDialog):
+class OpeningDialog(Dialog):
     """Asks for what is missing, and shows what it would make of the current image.
 
     Parameters
@@ -34,8 +37,8 @@ class OpeningDialog(QDialog):
     outputs : sequence of str
         Which outputs it has, if there are several.
     preview : callable
-        Takes a name in `value_choices.choices` and returns what becomes of the current image;
-        empty without one.
+        Takes a normalisation in its JSON form and returns what becomes of the current image; empty
+        without one.
     parent : QWidget
         Gives the dialog its theme.
     """
@@ -45,11 +48,10 @@ class OpeningDialog(QDialog):
         title: str,
         channels: int | None = None,
         outputs: Sequence[str] = (),
-        preview: Callable[[str], str] = lambda _kind: "",
+        preview: Callable[[value_choices.Description], str] = lambda _normalisation: "",
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(f"Open {title}")
+        super().__init__(f"Open {title}", 420, parent)
         self._bare = channels is None
         self._preview = preview
         self._several = len(outputs) > 1
@@ -68,12 +70,16 @@ class OpeningDialog(QDialog):
             lambda _widget: value_choices.choices(self.channels.value),
             "What was done to raw values in training",
         )
+        self.means = line("Means", f"Subtracted from raw values. {_EACH}", "0.28, 0.26, 0.27")
+        self.deviations = line("Deviations", f"Divided by after that. {_EACH}", "0.24, 0.23, 0.25")
+        self._given: list[QWidget] = []
         self.preview = Message(level="hint")
         self.problem = Message()
         self._lay_out(title)
-        self.values.changed.connect(self._on_values)
+        for field in (self.values, self.means, self.deviations):
+            field.changed.connect(self._show_preview)
         self.channels.changed.connect(self._on_channels)
-        self._on_values()
+        self._show_preview()
 
     def _lay_out(self, title: str) -> None:
         column = QVBoxLayout(self)
@@ -85,7 +91,9 @@ class OpeningDialog(QDialog):
             grid.add("Takes", self.axes.native)
             grid.add("Channels", self.channels.native)
         grid.add("Values", self.values.native)
-        grid.add("", self.preview)
+        for name, field in (("Means", self.means), ("Deviations", self.deviations)):
+            self._given += [grid.add(name, field.native), field.native]
+        self._beside_preview = grid.add("", self.preview)
         grid.add("Classes", self.classes.native)
         if self._several:
             grid.add("Output", self.output.native)
@@ -97,13 +105,19 @@ class OpeningDialog(QDialog):
         buttons.accepted.connect(self._on_accepted)
         buttons.rejected.connect(self.reject)
         column.addWidget(buttons)
-        self.setMinimumWidth(420)
 
     @property
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of ``open_network``; what was left empty is left out."""
-        normalisation = value_choices.description(self.values.value, self.channels.value)
-        options: dict[str, Any] = {"normalisation": normalisation}
+        """Keyword arguments of ``open_network``; what was left empty is left out.
+
+        Raises
+        ------
+        OptionError
+            If means and deviations are no numbers for the channels.
+        ValueError
+            If the arguments are no JSON.
+        """
+        options: dict[str, Any] = {"normalisation": self._normalisation}
         if self._bare:
             options |= {"axes": self.axes.value, "channels": self.channels.value}
         if self.factory.value.strip():
@@ -117,24 +131,46 @@ class OpeningDialog(QDialog):
             options["output"] = self.output.value
         return options
 
-    def _on_values(self, _kind: Any = None) -> None:
-        self.preview.say(self._preview(self.values.value), "hint")
+    @property
+    def _normalisation(self) -> value_choices.Description:
+        return value_choices.description(
+            self.values.value, self.channels.value, self.means.value, self.deviations.value
+        )
+
+    def _show_preview(self, _changed: Any = None) -> None:
+        for widget in self._given:
+            widget.setVisible(self.values.value == value_choices.GIVEN)
+        try:
+            said = self._preview(self._normalisation)
+        except OptionError:
+            said = ""  # somebody is still typing
+        self.preview.say(said, "hint")
+        self._beside_preview.setVisible(bool(said))
+        self.problem.clear()
+        self.fit()
 
     def _on_channels(self, _channels: int) -> None:
         refill(self.values, self.values.value)
+        self._show_preview()
 
     def _on_accepted(self) -> None:
+        problem = self._find_problem()
+        if not problem:
+            self.accept()
+            return
+        self.problem.say(problem, "error")
+        self.fit()
+
+    def _find_problem(self) -> str:
+        """What is wrong with the answers; empty if nothing is."""
         try:
-            given = self.options.get("kwargs", {})
+            options = self.options
+        except OptionError as error:
+            return str(error)
         except ValueError as error:
-            self.problem.say(f"The arguments are no JSON: {error}", "error")
-            return
-        if not isinstance(given, dict):
-            self.problem.say(
-                'The arguments must be a JSON object like {"in_channels": 1}.', "error"
-            )
-            return
-        if self._bare and "factory" not in self.options:
-            self.problem.say("Name the function that builds the network.", "error")
-            return
-        self.accept()
+            return f"The arguments are no JSON: {error}"
+        if not isinstance(options.get("kwargs", {}), dict):
+            return 'The arguments must be a JSON object like {"in_channels": 1}.'
+        if self._bare and "factory" not in options:
+            return "Name the function that builds the network."
+        return ""

@@ -8,7 +8,6 @@ from pathlib import Path
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
     QCheckBox,
-    QDialog,
     QDialogButtonBox,
     QPlainTextEdit,
     QTabWidget,
@@ -17,11 +16,12 @@ from qtpy.QtWidgets import (
 )
 
 from ..errors import UntrustedNetwork
+from .dialog import Dialog
 from .fields import FieldGrid
-from .message import Message, WrappedLabel
+from .message import TOP_LEFT, Message, WrappedLabel
 
 
-class TrustDialog(QDialog):
+class TrustDialog(Dialog):
     """Names the file and its digest, says what would run, and shows its source.
 
     Parameters
@@ -33,8 +33,7 @@ class TrustDialog(QDialog):
     """
 
     def __init__(self, error: UntrustedNetwork, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(f"Run code from {Path(error.path).name}?")
+        super().__init__(f"Run code from {Path(error.path).name}?", 520, parent)
         self.remember = QCheckBox("Do not ask again for this very file")
         self.remember.setToolTip("A file that has changed is asked about again")
         self.sources = _source_tabs(error.source)
@@ -53,11 +52,12 @@ class TrustDialog(QDialog):
         for text, value in (
             ("File", str(error.path)),
             ("SHA-256", " ".join(_in_groups(error.sha256))),
-            ("Would run", error.what),
+            ("Code", error.what[:1].upper() + error.what[1:]),
         ):
             label = WrappedLabel()
             label.setText(value)
-            grid.add(text, label)
+            grid.add(text, label).setAlignment(TOP_LEFT)
+            label.setAlignment(TOP_LEFT)
         column.addLayout(grid)
         if self.sources is not None:
             column.addWidget(self.sources, stretch=1)
@@ -70,7 +70,6 @@ class TrustDialog(QDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column.addWidget(buttons)
-        self.setMinimumWidth(520)
 
 
 def _source_tabs(source: Mapping[str, str]) -> QTabWidget | None:

@@ -1,8 +1,15 @@
 """Files of every format that would do harm: the library they are for does it, and nothing here.
 
+Pickles, scripts, exports, tags and expressions are fired by torch, numpy, PyYAML and MONAI, and the
+code of Hugging Face by transformers. bioimageio.core needs another release of bioimageio.spec than
+the tests have; what it does with a source or an import, a few calls of importlib, stands in
+`imported_as_bioimageio_core`. So does `pydoc.locate`, by which nnU-Net finds what its plans name.
+
 `tests/networks/test_hostile_files.py` has pickles, archives and damaged copies.
 """
 
+import importlib
+import importlib.util
 import io
 import json
 import os
@@ -11,6 +18,7 @@ import pydoc
 import re
 import resource
 import socket
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -144,7 +152,18 @@ def package(folder: Path, **weights: Any) -> Path:
     return path
 
 
+def imported_as_bioimageio_core(source: Path) -> Any:
+    """Import a file as ``bioimageio.core.digest_spec.import_callable`` does."""
+    spec = importlib.util.spec_from_file_location(f"custom_module_{digest(source)}", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def with_source(folder: Path, mark: Path, lying: bool = False) -> Hostile:
+    """A source that does harm; bioimageio.core, too, imports none with another digest."""
     path = package(folder)
     source = path / "small_unet.py"
     source.write_text(f"{touching(mark)}\n{ARCHITECTURE}")
@@ -152,7 +171,7 @@ def with_source(folder: Path, mark: Path, lying: bool = False) -> Hostile:
         described = yaml.safe_load((path / "rdf.yaml").read_text())
         described["weights"]["pytorch_state_dict"]["architecture_sha256"] = digest(source)
         (path / "rdf.yaml").write_text(yaml.safe_dump(described))
-    return path, lambda: exec(source.read_text(), {})
+    return path, lambda: imported_as_bioimageio_core(source)
 
 
 def with_import(folder: Path, mark: Path) -> Hostile:
@@ -160,7 +179,7 @@ def with_import(folder: Path, mark: Path) -> Hostile:
     described = yaml.safe_load((path / "rdf.yaml").read_text())
     del described["weights"]["pytorch_state_dict"]["architecture_sha256"]
     (path / "rdf.yaml").write_text(yaml.safe_dump(described))
-    return path, lambda: pydoc.locate("os.mkdir")(path=str(mark))
+    return path, lambda: importlib.import_module("os").mkdir(path=str(mark))
 
 
 def with_trusted_source(folder: Path, mark: Path) -> Hostile:
@@ -283,13 +302,28 @@ def cellpose(folder: Path, mark: Path) -> Hostile:
     return path, lambda: torch.load(path, weights_only=False)
 
 
+AUTO = "AutoModelForSemanticSegmentation"
+
+
+def run_by_transformers(folder: Path) -> Any:
+    """Open a folder with its code, of which transformers keeps a copy to import."""
+    import transformers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(folder / "copies"))
+        patch.setattr(sys, "path", [*sys.path])  # to which it adds that folder
+        return getattr(transformers, AUTO).from_pretrained(
+            folder, local_files_only=True, trust_remote_code=True
+        )
+
+
 def hugging_face(folder: Path, mark: Path) -> Hostile:
     config = {"architectures": ["MineForSemanticSegmentation"], "model_type": "mine"}
-    config["auto_map"] = {"AutoModelForSemanticSegmentation": "mine.Net"}
+    config["auto_map"] = {"AutoConfig": "mine.Config", AUTO: "mine.Net"}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "mine.py").write_text(touching(mark))
     torch.save({"a": torch.ones(1)}, folder / "model.safetensors")
-    return folder, lambda: exec((folder / "mine.py").read_text(), {})
+    return folder, lambda: run_by_transformers(folder)
 
 
 def hugging_face_pickle(folder: Path, mark: Path) -> Hostile:

@@ -33,6 +33,18 @@ def needs(contents: Contents, request: Request) -> Needs:
     return Needs(Level.DATA)
 
 
+def read_graph(contents: Contents) -> tuple[bytes, nn.Module]:
+    """What a file holds, and its network; also of a file in a package.
+
+    Raises
+    ------
+    MissingPackage, NetworkFileError
+        As `read`.
+    """
+    content = contents.read(most=_MOST)
+    return content, import_onnx(content)
+
+
 def read(contents: Contents, request: Request) -> Reading:
     """Open a file.
 
@@ -43,8 +55,8 @@ def read(contents: Contents, request: Request) -> Reading:
     NetworkFileError
         If it is damaged, or has operations that are not supported.
     """
-    content = contents.read(most=_MOST)
-    description, module = describe_onnx(content), import_onnx(content)
+    content, module = read_graph(contents)
+    description = describe_onnx(content)
     image = _image_of(description, module, str(contents.path))
     notices = []
     if any(size is not None for size in description.spatial):

@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from ...errors import MissingPackage, NetworkFileError, OptionError, SegGradCamError
-from ..onnx import import_onnx
 from ..torchscript.mirroring import mirror
 from ..torchscript.reading import read_scripted, trained_mode
 from ..trust import Level, Needs
-from . import pickles, torchscript
+from . import onnx, pickles, torchscript
 from .checkpoints import find_state_dict, load_into
 from .contents import Contents
 from .factories import build_module
@@ -24,7 +23,6 @@ ONNX = "onnx"
 STATE_DICT = "pytorch_state_dict"
 _SAFE_FIRST = (TORCHSCRIPT, ONNX, STATE_DICT)
 _EXACT_FIRST = (STATE_DICT, TORCHSCRIPT, ONNX)
-_ONNX_BYTES = 2**31  # as many as the format allows
 
 
 def choose_weights(package: Package, request: Request) -> str:
@@ -102,7 +100,7 @@ def read_weights(package: Package, kind: str) -> tuple[nn.Module, list[str]]:
             return _from_architecture(package, entry), []
         with package.file(entry) as file:
             if kind == ONNX:
-                return import_onnx(file.read(most=_ONNX_BYTES)), []
+                return onnx.read_graph(file)[1], []
             scripted = read_scripted(file.path)
         said = trained_mode(scripted)
         return mirror(scripted), [] if said is None else [said]

@@ -92,6 +92,38 @@ def test_what_is_not_local_says_why(make: Callable[[], nn.Module], says: str) ->
     assert says in found.why_not
 
 
+@pytest.mark.parametrize("far", [256, 320, 640])
+def test_what_lies_beyond_the_first_strips_is_found(far: int) -> None:
+    """At once or step by step."""
+    layers = [nn.Conv2d(1, 1, 3, padding=64, dilation=64) for _ in range(far // 64)]
+    if far == 256:
+        layers = [nn.Conv2d(1, 1, 3, padding=far, dilation=far)]
+    assert reach(nn.Sequential(*layers, nn.Conv2d(1, 2, 1))) == [(far, far)] * 2
+
+
+def test_a_network_is_run_no_further_than_to_what_sees_everything() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4), nn.Conv2d(4, 2, 3))
+    network = sgc.Network.from_module(module)
+    assert network.layers
+    shapes: list[tuple[int, ...]] = []
+    module[0].register_forward_hook(lambda m, given, out: shapes.append(given[0].shape[2:]))
+    module[2].register_forward_hook(lambda *given: pytest.fail("too far"))
+    assert "first in bottleneck norm" in reach_of(network).why_not
+    # One strip, and what comes to its ends at once is looked for in the longest only.
+    assert [max(shape) > 2000 for shape in shapes] == [False, True]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_what_only_one_end_sees_of_the_other_is_noticed(side: int) -> None:
+    class Rolled(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 0 * x.roll(side, 3)
+
+    module = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), Rolled(), nn.Conv2d(2, 2, 1))
+    found = reach_of(sgc.Network.from_module(module))
+    assert "circular padding" in found.why_not
+
+
 def test_is_measured_once_and_leaves_the_network_alone() -> None:
     network = sgc.Network.from_module(sgc.UNet(depth=1, base_width=2).train())
     before = torch.get_rng_state()

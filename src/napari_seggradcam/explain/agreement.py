@@ -1,9 +1,11 @@
 """Whether crops of an input give what all of it gives, tried on strips.
 
-Strips are long on one axis and short on the others, so that little has to run.
+Strips are long on one axis and as short as can be on the others, so that little has to run. One
+run can answer two questions: what sees no NaN is as if there were none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -23,12 +25,40 @@ LOGITS = "logits"
 """Name of the logits, beside those of network layers."""
 
 # Of strips, on the other axes.
-_WIDTH = {2: 32, 3: 16}
+_WIDTH = 16
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the network, or one of its layers, gave for a strip.
+
+    Attributes
+    ----------
+    values
+        Of shape (1, channels, *spatial).
+    largest
+        Largest absolute value of those that see no NaN.
+    seen
+        First and last position that see NaN in the strip; None if there is none.
+    """
+
+    values: torch.Tensor
+    largest: float
+    seen: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, values: torch.Tensor, axis: int, seen: tuple[int, int] | None = None) -> "Maps":
+        """A copy of values that the network may change."""
+        parts = [values]
+        if seen is not None:
+            count = values.shape[2 + axis] - seen[1] - 1
+            parts = [values.narrow(2 + axis, 0, seen[0]), values.narrow(2 + axis, -count, count)]
+        return cls(values.clone(), max(float(part.abs().max()) for part in parts), seen)
 
 
 def strip_of(network: Network, axis: int, length: int) -> torch.Tensor:
     """Random input that is long on one axis and short on the others."""
-    sizes = [rule.at_least(_WIDTH[network.ndim]) for rule in network.rules]
+    sizes = [rule.at_least(_WIDTH) for rule in network.rules]
     sizes[axis] = network.rules[axis].at_least(length)
     generator = torch.Generator().manual_seed(0)
     return torch.rand((1, network.channels, *sizes), generator=generator)
@@ -41,92 +71,152 @@ def with_nan(strip: torch.Tensor, axis: int, stride: int, block: int) -> torch.T
     return probe
 
 
-def ends_are_apart(network: Network, axis: int, strip: torch.Tensor, reach: AxisReach) -> bool:
-    """Whether outputs at one end don't see the other, as with circular padding."""
-    length = network.rules[axis].at_least(reach.before + reach.after + 2 * reach.stride)
-    short = strip.narrow(2 + axis, 0, min(length, strip.shape[2 + axis]))
-    for block in (0, short.shape[2 + axis] // reach.stride - 1):
-        probe = with_nan(short, axis, reach.stride, block)
-        first = block * reach.outputs
-        if any(
-            not first + reach.first <= at <= first + reach.last
-            for at in positions_with_nan(run(network, probe), axis)
-        ):
-            return False
-    return True
-
-
 def crops_equal_whole(
-    network: Network, axis: int, strip: torch.Tensor, reaches: Mapping[str, AxisReach]
+    network: Network,
+    axis: int,
+    strip: torch.Tensor,
+    reaches: Mapping[str, AxisReach],
+    whole: Mapping[str, Maps],
 ) -> bool:
     """Whether crops give what the strip gives, at both of its ends, too.
 
     Network layers are compared beside the logits: what hardly changes the logits may be all of
-    the gradient of a layer.
+    the gradient of a layer. Nor must one end of a crop be seen from the other, as with circular
+    padding.
+
+    Parameters
+    ----------
+    network, axis, strip
+        What runs, and on what.
+    reaches
+        Of all network layers and the logits.
+    whole
+        What they gave for the strip, in which a part may have been NaN.
     """
-    length, rule = strip.shape[2 + axis], network.rules[axis]
-    count = (length - rule.margin) // rule.output_stride
-    crops: list[tuple[slice, dict[str, torch.Tensor]]] = []
-    # Not in the middle: there, interpolation with aligned corners is the same for all sizes.
-    for at in (count // 4, 0, count - 1):
-        window = _window(reaches[LOGITS], rule, length, at)
-        crops.append((window, {}))
-
-        def keep(name: str, maps: torch.Tensor) -> None:
-            crops[-1][1][name] = maps.clone()
-
-        show(network, strip.narrow(2 + axis, window.start, window.stop - window.start), keep)
     differing: list[str] = []
+    for crop in _crops(reaches[LOGITS], network.rules[axis], strip.shape[2 + axis]):
 
-    def compare(name: str, whole: torch.Tensor) -> None:
-        # Rounding of a layer before a norm is small beside values that the norm takes away.
-        largest = float(whole.abs().max()) * (1 if name == LOGITS else 10)
-        for window, maps in crops:
-            counts = whole.shape[2 + axis], maps[name].shape[2 + axis]
-            first, stop, shift = _in_both(reaches[name], window, length, counts)
-            if stop <= first:
-                continue
-            here = whole.narrow(2 + axis, first, stop - first)
-            theirs = maps[name].narrow(2 + axis, first - shift, stop - first)
-            if not same_logits(theirs, here, largest, network.precision):
+        def compare(name: str, maps: torch.Tensor, crop: _Crop = crop) -> None:
+            if not crop.agrees(maps, whole[name], axis, reaches[name], network.precision, name):
                 differing.append(name)
 
-    show(network, strip, compare)
-    return not differing
+        show(network, crop.of(strip, axis), compare)
+        if differing:
+            return False
+    return True
 
 
-def _window(reach: AxisReach, rule: AxisRule, length: int, at: int) -> slice:
-    """What one output sees, of a size that runs."""
+@dataclass(frozen=True)
+class _Crop:
+    """A part of a strip, at one end of which there may be NaN.
+
+    Attributes
+    ----------
+    window
+        Of the strip.
+    clean
+        The window without the block with NaN.
+    block
+        Which block of the crop has NaN, if any.
+    stride
+        Length of a block.
+    length
+        Of the strip.
+    """
+
+    window: slice
+    clean: slice
+    block: int | None
+    stride: int
+    length: int
+
+    def of(self, strip: torch.Tensor, axis: int) -> torch.Tensor:
+        """The crop itself."""
+        crop = strip.narrow(2 + axis, self.window.start, self.window.stop - self.window.start)
+        return crop if self.block is None else with_nan(crop, axis, self.stride, self.block)
+
+    def agrees(
+        self,
+        maps: torch.Tensor,
+        whole: Maps,
+        axis: int,
+        reach: AxisReach,
+        precision: str,
+        name: str,
+    ) -> bool:
+        """Whether maps of the crop are those of the strip, where both see the same."""
+        if name == LOGITS and not self._keeps(positions_with_nan(maps, axis), reach):
+            return False
+        # Rounding of a layer before a norm is small beside values that the norm takes away.
+        largest = whole.largest * (1 if name == LOGITS else 10)
+        first, stop, shift = self._in_both(reach, whole, maps.shape[2 + axis], axis)
+        if stop <= first:
+            return True
+        here = whole.values.narrow(2 + axis, first, stop - first)
+        there = maps.narrow(2 + axis, first - shift, stop - first)
+        return same_logits(there, here, largest, precision)
+
+    def _keeps(self, positions: Sequence[int], reach: AxisReach) -> bool:
+        """Whether only outputs around its block see the NaN, and not those at the other end."""
+        if self.block is None:
+            return True
+        first = self.block * reach.outputs
+        return all(first + reach.first <= at <= first + reach.last for at in positions)
+
+    def _in_both(
+        self, reach: AxisReach, whole: Maps, count: int, axis: int
+    ) -> tuple[int, int, int]:
+        """Positions ``first:stop`` on the whole that a crop has to give, and where it begins.
+
+        Parameters
+        ----------
+        reach
+            Of the positions.
+        whole, count
+            What there is on the whole, and how many positions the crop has.
+        axis
+            Along which they are counted.
+        """
+        total, shift = whole.values.shape[2 + axis], reach.output_index(self.window.start)
+        first, stop = reach.inside(self.clean.start, self.clean.stop)
+        first = shift if self.clean.start == 0 else max(first, shift)
+        stop = total if self.clean.stop == self.length else stop
+        stop = min(stop, total, shift + count)
+        if whole.seen is not None and first < whole.seen[0]:
+            stop = min(stop, whole.seen[0])
+        elif whole.seen is not None:
+            first = max(first, whole.seen[1] + 1)
+        return first, stop, shift
+
+
+def _crops(reach: AxisReach, rule: AxisRule, length: int) -> Iterator[_Crop]:
+    """Crops of a strip: its beginning, its end, and what lies between.
+
+    Not in the middle: there, interpolation with aligned corners is the same for all sizes.
+    """
+    stride = reach.stride
+    start, stop = _window(reach, rule, length, 0)
+    yield _Crop(slice(start, stop), slice(start, stop), None, stride, length)
+    # So much longer than what an output sees that NaN at one end is not seen at the other.
+    size = min(length, rule.at_least(reach.before + reach.after + 2 * stride))
+    most = (length - size) // stride * stride
+    yield _Crop(slice(most, length), slice(most + stride, length), 0, stride, length)
+    count = (length - rule.margin) // rule.output_stride
+    start = min(most, _window(reach, rule, length, count // 4)[0])
+    block = size // stride - 1
+    clean = slice(start, start + block * stride)
+    yield _Crop(slice(start, start + size), clean, block, stride, length)
+
+
+def _window(reach: AxisReach, rule: AxisRule, length: int, at: int) -> tuple[int, int]:
+    """Start and stop of what one output sees, of a size that runs."""
     start, stop = reach.inputs(at, at + 1)
     start, stop = max(0, start), min(length, stop)
     size = rule.at_least(stop - start)
     if start + size > length:
         start = max(0, (length - size) // reach.stride * reach.stride)
         size = length - start
-    return slice(start, start + size)
-
-
-def _in_both(
-    reach: AxisReach, window: slice, length: int, counts: Sequence[int]
-) -> tuple[int, int, int]:
-    """Positions ``first:stop`` on the whole that a crop has to give, and where the crop begins.
-
-    Parameters
-    ----------
-    reach
-        Of the positions.
-    window
-        The crop's, on an input of a length.
-    length
-        Of the input.
-    counts
-        Number of positions on the whole and in the crop.
-    """
-    first, stop = reach.inside(window.start, window.stop)
-    shift = reach.output_index(window.start)
-    first = shift if window.start == 0 else max(first, shift)
-    stop = counts[0] if window.stop == length else stop
-    return first, min(stop, counts[0], shift + counts[1]), shift
+    return start, start + size
 
 
 def show(

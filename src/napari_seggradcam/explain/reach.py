@@ -15,12 +15,13 @@ with the whole.
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import torch
 
-from ..errors import NetworkError
+from ..errors import NetworkError, SegGradCamError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import as_found
@@ -28,8 +29,8 @@ from ..networks.sizes import AxisRule
 from ..networks.sliding import patch_in_words
 from .agreement import (
     LOGITS,
+    Maps,
     crops_equal_whole,
-    ends_are_apart,
     positions_with_nan,
     run,
     show,
@@ -40,7 +41,10 @@ from .axis_reach import AxisReach
 from .capture import Reading
 
 # Lengths of the strips that are tried, until one is longer than the reach to both sides.
-_LENGTHS = {2: (512, 2048), 3: (128, 512)}
+_LENGTHS = {2: (512, 1024, 2048), 3: (128, 256, 512)}
+# Convolutions bring NaN to the ends of a strip step by step. Where it comes there at once from less
+# than this share of the strip, a somewhat longer one will hardly do, and the longest is tried next.
+_SUDDEN = 0.5
 _SIZE_MATTERS = (
     "What the network computes depends on the size of its input (interpolation with "
     "align_corners=True does, and circular padding), so that it has to see the whole image."
@@ -138,8 +142,14 @@ def _suits_axis(
     enough = 2 * (reach.before + reach.after + stride)
     length = size - max(0, size - enough) // stride * stride
     strip = strip_of(network, axis, length)
+    whole: dict[str, Maps] = {}
+
+    def keep(name: str, maps: torch.Tensor) -> None:
+        whole[name] = Maps.of(maps, axis)
+
     try:
-        return crops_equal_whole(network, axis, strip, {**layers, LOGITS: reach})
+        show(network, strip, keep)
+        return crops_equal_whole(network, axis, strip, {**layers, LOGITS: reach}, whole)
     except NetworkError:
         return False
 
@@ -222,51 +232,88 @@ def _measure_axis(network: Network, axis: int) -> tuple[AxisReach, dict[str, Axi
     rule = network.rules[axis]
     # By steps, because crops have to run, too.
     stride = math.lcm(rule.output_stride, rule.step, *(s for s in strides if s > 0))
-    seen, shortest = None, _measured(rule, stride, network.ndim)
-    for length in _LENGTHS[network.ndim]:
-        more = max(0, math.ceil((length - shortest) / stride)) * stride
+    shortest, lengths = _measured(rule, stride, network.ndim), list(_LENGTHS[network.ndim])
+    while lengths:
+        more = max(0, math.ceil((lengths.pop(0) - shortest) / stride)) * stride
         strip = strip_of(network, axis, shortest + more)
-        seen = _who_sees(network, axis, strip, stride)
-        if seen is not None:
+        block = strip.shape[2 + axis] // 2 // stride
+        spread = _Spread(axis, is_last=not lengths)
+        spread.run(network, with_nan(strip, axis, stride, block))
+        if spread.is_inside:
             break
-    if seen is None:
-        return _global_word(network, axis, strip, stride)
-    block = strip.shape[2 + axis] // 2 // stride
+        if spread.share < _SUDDEN:
+            lengths = lengths[-1:]
+    if not spread.is_inside:
+        return spread.in_words()
 
-    def reach(hit: tuple[int, int], per_block: int) -> AxisReach:
-        return AxisReach(stride, per_block, hit[0] - block * per_block, hit[1] - block * per_block)
+    def reach(name: str, per_block: int) -> AxisReach:
+        first, last = spread.maps[name].seen or (0, 0)
+        return AxisReach(stride, per_block, first - block * per_block, last - block * per_block)
 
     reaches = {
-        layer.name: reach(seen[layer.name], round(stride / layer.stride[axis]))
+        layer.name: reach(layer.name, round(stride / layer.stride[axis]))
         for layer in network.layers
     }
-    found = reach(seen[LOGITS], stride // rule.output_stride)
-    apart = ends_are_apart(network, axis, strip, found)
-    if not apart or not crops_equal_whole(network, axis, strip, {**reaches, LOGITS: found}):
+    found = reach(LOGITS, stride // rule.output_stride)
+    if not crops_equal_whole(network, axis, strip, {**reaches, LOGITS: found}, spread.maps):
         return _SIZE_MATTERS
     return found, reaches
 
 
-def _with_nan_inside(strip: torch.Tensor, axis: int, stride: int) -> torch.Tensor:
-    """The strip with NaN in its middle block."""
-    return with_nan(strip, axis, stride, strip.shape[2 + axis] // 2 // stride)
+class _Enough(SegGradCamError):
+    """Ends a run that has shown what it was for."""
 
 
-def _who_sees(
-    network: Network, axis: int, strip: torch.Tensor, stride: int
-) -> dict[str, tuple[int, int]] | None:
-    """First and last position that see the middle block; None if the ends of the strip do.
+class _Spread:
+    """How far NaN in the middle of a strip spreads.
 
-    By name of the network layer, and for the logits.
+    Parameters
+    ----------
+    axis
+        Along which the strip is long.
+    is_last
+        Whether no longer strip will be tried.
+
+    Attributes
+    ----------
+    maps
+        By name, of network layers and the logits.
+    is_inside
+        Whether it spreads to some positions of all of them, and to the ends of none.
+    share
+        Of the positions of a map that it spreads to, at most, before it comes to the ends.
     """
-    hits: dict[str, tuple[int, int] | None] = {}
 
-    def on_map(name: str, maps: torch.Tensor) -> None:
-        hits[name] = _hit(maps, axis)
+    def __init__(self, axis: int, is_last: bool):
+        self.maps: dict[str, Maps] = {}
+        self.is_inside = True
+        self.share = 0.0
+        self._axis = axis
+        self._is_last = is_last
+        self._everywhere = ""
 
-    show(network, _with_nan_inside(strip, axis, stride), on_map)
-    found = {name: hit for name, hit in hits.items() if hit is not None}
-    return found if len(found) == len(hits) else None
+    def run(self, network: Network, strip: torch.Tensor) -> None:
+        """Run a strip with NaN, no further than need be."""
+        with suppress(_Enough):
+            show(network, strip, self._look)
+
+    def _look(self, name: str, maps: torch.Tensor) -> None:
+        hit = _hit(maps, self._axis)
+        if hit is not None and self.is_inside:
+            self.maps[name] = Maps.of(maps, self._axis, hit)
+            share = (hit[1] - hit[0] + 1) / maps.shape[2 + self._axis]
+            self.share = max(self.share, share)
+            return
+        self.is_inside = False
+        if name != LOGITS and bool(maps.isnan().flatten(2).all(2).any()):
+            self._everywhere = name
+        if self._everywhere or not self._is_last:
+            raise _Enough
+
+    def in_words(self) -> str:
+        """Which network layer is the first to see everything."""
+        first = f", first in {self._everywhere}" if self._everywhere else ""
+        return f"The network sees the whole image at once{first}."
 
 
 def _hit(maps: torch.Tensor, axis: int) -> tuple[int, int] | None:
@@ -275,20 +322,3 @@ def _hit(maps: torch.Tensor, axis: int) -> tuple[int, int] | None:
     if not hit or hit[0] == 0 or hit[-1] == maps.shape[2 + axis] - 1:
         return None
     return hit[0], hit[-1]
-
-
-def _global_word(network: Network, axis: int, strip: torch.Tensor, stride: int) -> str:
-    """Which network layer is the first to see everything."""
-    everywhere: list[str] = []
-
-    def on_map(name: str, maps: torch.Tensor) -> None:
-        if bool(maps.isnan().flatten(2).all(2).any()):
-            everywhere.append(name)
-
-    taps = Reading(network.module, network.layers, on_map)
-    with taps:
-        run(
-            network, _with_nan_inside(strip, axis, stride), taps.calls(network.ndim, network.bypass)
-        )
-    first = f", first in {everywhere[0]}" if everywhere else ""
-    return f"The network sees the whole image at once{first}."

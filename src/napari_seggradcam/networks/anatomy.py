@@ -54,11 +54,10 @@ class Anatomy:
         declared = zip(rules, self._sizes_declared, strict=True)
         return tuple(rule.narrowed(minimum, step) for rule, (minimum, step) in declared)
 
-    @cached_property
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that may be logits."""
-        with self._lock:
-            return self._prober.outputs(self._sizes[0])
+        return self._traces[0].outputs
 
     @cached_property
     def layers(self) -> tuple[NetworkLayer, ...]:

@@ -1,7 +1,8 @@
 """Trial runs on blank images, which tell what sizes a module takes and what happens inside it.
 
-Small images run through the module itself. Large ones run through its twin without numbers, on
-torch's meta device, which knows shapes and computes nothing.
+Shapes are all that is asked for, so that convolutions are left blank; a module that minds that runs
+as it is. Large images run through the module's twin without numbers, on torch's meta device, which
+knows shapes and computes nothing, and takes a second to load.
 """
 
 import copy
@@ -14,12 +15,13 @@ import torch
 from torch import nn
 
 from ..errors import NetworkError
-from .outputs import maps_in, select_output
+from .blank_convolutions import BlankConvolutions
+from .outputs import select_output
 from .running import as_found, call_module, device_of, dtype_of
 from .sizes import AxisRule, find_rules
 from .tracing import Trace, trace_network
 
-_MANY = {2: 2**16, 3: 2**14}  # pixels from which a run costs more than one on the meta device
+_MANY = {2: 2**17, 3: 2**17}  # pixels from which a run costs more than one on the meta device
 _PROBE = {2: (128, 64), 3: (32, 32)}  # least size, and how much the second one is larger
 
 Answer = TypeVar("Answer")
@@ -45,6 +47,7 @@ class Prober:
         self._ndim = ndim
         self._channels = channels
         self._output = output
+        self._blank: bool | None = None  # whether it runs with blank convolutions, once it is known
 
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have."""
@@ -64,15 +67,6 @@ class Prober:
                 size,
                 lambda module, image: trace_network(module, image, self._ndim, self._output),
             )
-
-    def outputs(self, size: tuple[int, ...]) -> tuple[str, ...]:
-        """Names of the outputs that may be logits, for an input of one size."""
-
-        def run(module: nn.Module, image: torch.Tensor) -> tuple[str, ...]:
-            return tuple(maps_in(call_module(module, image), self._ndim))
-
-        with as_found(self._module), torch.no_grad():
-            return self._try(size, run)
 
     def _output_shape(self, size: tuple[int, ...]) -> tuple[int, ...]:
         def run(module: nn.Module, image: torch.Tensor) -> tuple[int, ...]:
@@ -94,7 +88,23 @@ class Prober:
                     raise
             self._twin = None
         image = torch.zeros(shape, device=device_of(self._module), dtype=self._dtype)
-        return run(self._module, image)
+        return self._run_blank(image, run) if self._blank is not False else run(self._module, image)
+
+    def _run_blank(
+        self, image: torch.Tensor, run: Callable[[nn.Module, torch.Tensor], Answer]
+    ) -> Answer:
+        """Run with blank convolutions, unless it was those that the module failed for."""
+        try:
+            with BlankConvolutions():
+                answer = run(self._module, image.clone())
+        except NetworkError:
+            if self._blank:  # it was not those before
+                raise
+            answer = run(self._module, image)
+            self._blank = False
+            return answer
+        self._blank = True
+        return answer
 
     @cached_property
     def _twin(self) -> nn.Module | None:

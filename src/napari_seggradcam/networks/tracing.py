@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .outputs import select_output
+from .outputs import maps_in, select_output
 from .running import (
     ACTIVATIONS,
     FunctionCalls,
@@ -95,6 +95,8 @@ class Trace:
         Number of the value that is the logits, after a trailing activation was left out.
     activation
         Name and number of a trailing softmax or sigmoid, if there is one.
+    outputs
+        Names of what was returned that may be logits.
     rows
         Rows of logits, that is output channels.
     output_shape
@@ -106,6 +108,7 @@ class Trace:
     joins: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
     output: int = -1
     activation: tuple[str, int] | None = None
+    outputs: tuple[str, ...] = ()
     rows: int = 0
     output_shape: tuple[int, ...] = ()
 
@@ -267,8 +270,11 @@ def trace_network(
             hooks.callback(leaf.register_forward_pre_hook(on_enter).remove)
             hooks.callback(leaf.register_forward_hook(on_call).remove)
         with recorder:
-            logits = select_output(call_module(module, image), ndim, output)
-        return recorder.finish(logits)
+            returned = call_module(module, image)
+            logits = select_output(returned, ndim, output)
+        trace = recorder.finish(logits)
+        trace.outputs = tuple(maps_in(returned, ndim))
+        return trace
 
 
 def _kind(module: nn.Module) -> str:

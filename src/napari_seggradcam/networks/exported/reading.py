@@ -1,6 +1,7 @@
 """Modules from files of ``torch.export``."""
 
 import io
+import json
 import logging
 import warnings
 import zipfile
@@ -16,7 +17,7 @@ from torch import nn
 from ...errors import NetworkFileError, SegGradCamError, UntrustedNetwork
 from ..formats.contents import file_sha256
 from .functions import use_functions
-from .scanning import member_of, scan
+from .scanning import is_graph, member_of, scan
 
 _MANY = 100_000  # members; networks have some hundred
 
@@ -84,8 +85,8 @@ def read_exported(path: Path, *, trust: bool = False) -> ExportedNetwork:
             source={},
         )
     # What is loaded is what was scanned: torch and Python need not agree on what a zip file holds.
-    content = path.read_bytes() if found else _packed(members)
     try:
+        content = path.read_bytes() if found else _packed(members)
         with _quiet():
             program = torch.export.load(io.BytesIO(content))
             program.example_inputs = None  # may be anything, if the file was trusted
@@ -130,11 +131,34 @@ def _packed(members: dict[str, bytes]) -> bytes:
     names, file = tuple(members), io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
-            is_input = member_of(name, names).startswith(
-                ("data/sample_inputs/", "serialized_example_inputs")
-            )
-            archive.writestr(name, b"" if is_input else content)
+            inner = member_of(name, names)
+            if inner.startswith(("data/sample_inputs/", "serialized_example_inputs")):
+                content = b""
+            elif is_graph(inner):
+                content = _without_inner_sizes(content)
+            archive.writestr(name, content)
     return file.getvalue()
+
+
+def _without_inner_sizes(content: bytes) -> bytes:
+    """A graph whose inner tensors have the sizes that they had for the example.
+
+    Those of the inputs say what the network takes. The others only repeat what follows from them,
+    and torch takes a second to work out what it does not need to run the graph.
+    """
+    described = json.loads(content)
+    graph = described["graph_module"]["graph"]
+    inputs = {given["as_tensor"]["name"] for given in graph["inputs"] if "as_tensor" in given}
+    for name, value in graph["tensor_values"].items():
+        if name not in inputs:
+            for sizes in (value["sizes"], value["strides"]):
+                sizes[:] = [_example_of(size) for size in sizes]
+    return json.dumps(described).encode()
+
+
+def _example_of(size: dict[str, Any]) -> dict[str, Any]:
+    hint = size["as_expr"]["hint"] if "as_expr" in size else None
+    return hint if hint is not None and "as_int" in hint else size
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def scan(names: Sequence[str], read: Read) -> tuple[Finding, ...]:
         if name.endswith("/"):
             continue
         inner = member_of(name, names)
-        if _GRAPH.fullmatch(inner):
+        if is_graph(inner):
             found += _in_graph(name, _json(name, read))
         elif _CONFIG.fullmatch(inner):
             found += _in_config(name, _json(name, read))
@@ -133,6 +133,11 @@ def member_of(name: str, names: Sequence[str]) -> str:
     folders = {other.split("/", 1)[0] for other in names}
     single = len(folders) == 1 and "/" in name
     return name.split("/", 1)[1] if single else name
+
+
+def is_graph(inner: str) -> bool:
+    """Whether a member, named without that folder, describes what the network computes."""
+    return _GRAPH.fullmatch(inner) is not None
 
 
 def _unknown(inner: str) -> str:

@@ -57,6 +57,8 @@ def test_card_and_heatmaps(
     values = {name: label.text() for name, label in dock.network._values.items()}
     assert values["Format"] == f"{on_disk.format}, {on_disk.trust}"
     assert bool(values["Check"]) == on_disk.checked
+    scanned = "It was scanned first" in dock.network.notices.text()
+    assert scanned == (on_disk.trust == "scanned graph")
     assert all(stage in values["Layers"] for stage in {layer.role for layer in network.layers})
 
     image = image_of(network.channels, SIZE)

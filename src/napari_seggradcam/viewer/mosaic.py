@@ -155,8 +155,8 @@ class Mosaic:
             border_color="transparent",
             features={"name": list(self.names), "largest": largest},
             text={
-                "string": "{name} · {largest}",
-                "anchor": "upper_left",
+                "string": "{name}\n{largest}",
+                "anchor": "lower_left",
                 "color": "white",
                 "size": 9,
             },

@@ -112,8 +112,9 @@ class NetworkSection(Section):
         grid.add("File", self.source.native)
         grid.add("Device", beside(self.device.native, self.unload_button, stretch=(1, 0)))
         self.rows.addLayout(grid)
+        # One that moves by itself would have napari's canvas drawn again with every step, which
+        # takes more time than opening does where no graphics card draws.
         self.busy = QProgressBar()
-        self.busy.setRange(0, 0)
         self.busy.setTextVisible(False)
         self.busy.setFixedHeight(4)
         self.busy.hide()
@@ -208,8 +209,14 @@ class NetworkSection(Section):
         """Say that a network is being opened."""
         self.show_card(None)
         self.problem.clear()
-        self.state.say(f"Opening {title}…", "hint")
+        self.show_progress(0, 1, f"Opening {title}")
         self.busy.show()
+
+    def show_progress(self, done: int, total: int, what: str) -> None:
+        """Say what is being done, and how many of all steps are behind it."""
+        self.busy.setRange(0, total)
+        self.busy.setValue(done)
+        self.state.say(f"{what}…", "hint")
 
     def show_card(self, card: Card | None) -> None:
         """Show an opened network; None hides card and buttons."""

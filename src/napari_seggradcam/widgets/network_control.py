@@ -108,7 +108,7 @@ class NetworkControl(QObject):
 
     def _start(self, job: Job, then: Any) -> None:
         self._job = job
-        job.progressed.connect(self._on_progress)
+        job.progressed.connect(self._section.show_progress)
         job.succeeded.connect(then)
         job.failed.connect(self._on_failed)
         job.ended.connect(self._on_ended)
@@ -140,9 +140,6 @@ class NetworkControl(QObject):
             self.unload()
         else:
             self.open(source)
-
-    def _on_progress(self, _done: int, _total: int, what: str) -> None:
-        self._section.state.say(f"{what}…", "hint")
 
     def _on_opened(self, opened: OpenedNetwork) -> None:
         self.opened = opened

@@ -16,6 +16,7 @@ from .network import Card
 from .network_layers import OWN, PRESETS, LayerRow
 from .network_source import NetworkSource
 
+_STEPS = 4
 _SCANNED = "It was scanned first: it only computes, and runs no Python code."
 
 
@@ -80,8 +81,9 @@ def open_source(
     NetworkFileError, UntrustedNetwork, OptionError, NetworkError
         If the file can't be opened or the network can't be traced.
     """
-    progress(0, 0, "Loading torch")
+    progress(0, _STEPS, "Loading torch")
     opening = import_torch_room()
+    progress(1, _STEPS, "Reading the file")
     options = dict(source.options)
     if options.get("normalisation") is not None:
         from ..networks.normalisation import normalisation_from_dict
@@ -90,7 +92,7 @@ def open_source(
     network = opening.open_network(
         source.path, trust=source.trust or False, device=device, **options
     )
-    progress(0, 0, "Finding network layers")
+    progress(2, _STEPS, "Finding network layers")
     rows = tuple(
         LayerRow(
             layer.name,
@@ -106,6 +108,7 @@ def open_source(
     presets = {word: _names(network, word) for word in words}
     devices, best = opening.available_devices(), opening.best_device()
     known = network.file is None or network.file.values_known
+    progress(3, _STEPS, "Measuring how far it sees")
     card = describe(network)
     return OpenedNetwork(
         network, source, card, rows, presets, network.outputs, known, devices, best

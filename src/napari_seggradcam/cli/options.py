@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import OptionError
+from .collecting import lasting
 
 if TYPE_CHECKING:
     from ..networks.network import Network
@@ -155,6 +156,10 @@ class NetworkChoice:
         NetworkFileError, UntrustedNetwork
             As for `networks.opening.open_network`.
         """
+        with lasting():
+            return self._open()
+
+    def _open(self) -> "Network":
         from ..networks.normalisation import normalisation_from_dict
         from ..networks.opening import open_network
 

@@ -147,6 +147,8 @@ def without_prefix(state: Mapping[str, torch.Tensor], module: nn.Module) -> dict
     such as the weights of a loss, belongs to the wrapper and is left out.
     """
     known = module.state_dict().keys()
+    if state.keys() <= known:
+        return dict(state)
     prefixes = [""]
     for name in state:
         parts = name.split(".")

@@ -16,6 +16,7 @@ from ..network import Network
 from ..normalisation import normalisation_from_dict, normalisation_to_dict
 from ..trust import Level, Needs
 from ..unet import UNet
+from .building import build_with_weights
 from .contents import Contents
 from .reading import Reading, Request
 
@@ -126,7 +127,7 @@ def read(contents: Contents, request: Request) -> Reading:
                 f"{path} was written by a newer napari-seggradcam (file version "
                 f"{description['version']}, this one reads {VERSION}); update the package."
             )
-        return _reading(description, tensors)
+        return _reading(description, tensors, path)
     except NetworkFileError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -135,18 +136,13 @@ def read(contents: Contents, request: Request) -> Reading:
         ) from error
 
 
-def _reading(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Reading:
+def _reading(description: dict[str, Any], tensors: dict[str, torch.Tensor], path: Path) -> Reading:
     architecture = dict(description["architecture"])
     if architecture.pop("kind") != "unet":
         raise ValueError("it holds an architecture that this version can't build")
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
-        module = UNet(**architecture)
-    module.load_state_dict(
-        {
-            name: tensor.float() if tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
-        }
-    )
+    # Copies, because those lie in the file, which may be overwritten.
+    weights = {name: tensor.clone() for name, tensor in tensors.items()}
+    module = build_with_weights(lambda: UNet(**architecture), weights, path)
     told = {name: description[name] for name in ("axes", "channels", "classes", "colours")}
     told["channel_names"] = description.get("channel_names")  # which older files lack
     network = Network(module, **told)

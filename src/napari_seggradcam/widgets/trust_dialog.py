@@ -55,9 +55,9 @@ class TrustDialog(Dialog):
             ("Code", error.what[:1].upper() + error.what[1:]),
         ):
             label = WrappedLabel()
-            label.setText(value)
-            grid.add(text, label).setAlignment(TOP_LEFT)
             label.setAlignment(TOP_LEFT)
+            grid.add(text, label).setAlignment(TOP_LEFT)
+            label.setText(value)
         column.addLayout(grid)
         if self.sources is not None:
             column.addWidget(self.sources, stretch=1)

@@ -24,8 +24,8 @@ from .normalisation import Normalisation
 from .outputs import MapGrid, on_grid, output_grid, select_output
 from .precision import autocast_to, check_precision, copy_in, name_of
 from .running import FunctionCalls, as_found, call_module, cancellable, device_of, dtype_of
-from .sizes import AxisRule
-from .sliding import check_patch, padded_with_zeros, predict_patches
+from .sizes import AxisRule, only_size
+from .sliding import check_patch, pad_to_patch, predict_patches
 from .unet import UNet
 
 if TYPE_CHECKING:
@@ -62,9 +62,6 @@ class Network:
         Which of several outputs is explained.
     sizes : tuple of (int, int), or None
         Smallest size and step of every spatial axis, as its file declares them.
-    patch : tuple of int, or None
-        Spatial shape of what its own inference gives it at a time, where that is part of the
-        answer: it is explained on such patches of an image. None: on images of any size.
     lock : threading.RLock
         Held while the module runs, because hooks and flags belong to one run at a time.
     origin : Network or None
@@ -83,6 +80,7 @@ class Network:
         output: str | None = None,
         sizes: Sequence[tuple[int, int]] | None = None,
         patch: Sequence[int] | None = None,
+        runs_at: Sequence[int] | None = None,
         name: str | None = None,
         path: Path | None = None,
         sha256: str | None = None,
@@ -104,9 +102,10 @@ class Network:
         self.file = file
         self.output = output
         self.sizes = None if sizes is None else tuple(sizes)
-        self.patch = None if patch is None else check_patch(patch, self.ndim)
         self.lock = threading.RLock()
-        self._anatomy = Anatomy(module, self.ndim, channels, output, self.sizes, self.lock)
+        self._given_patch = None if patch is None else check_patch(patch, self.ndim)
+        known = [tuple(size) for size in (self._given_patch, runs_at) if size is not None]
+        self._anatomy = Anatomy(module, self.ndim, channels, output, self.sizes, known, self.lock)
         self._given_classes = None if classes is None else tuple(classes)
         self._given_colours = None if colours is None else tuple(map(check_colour, colours))
         self._given_precision: str | None = None
@@ -149,7 +148,8 @@ class Network:
             ``"logits"``, else the first of the largest.
         patch
             Spatial shape of the patches on which it is explained, and predicts, as its own
-            inference does; None: whole images.
+            inference does; for a module that takes images of one size only, that size. None:
+            whole images.
         name
             Short name for people; None: the module's class.
 
@@ -269,8 +269,17 @@ class Network:
         return self._anatomy.rules
 
     @property
+    def patch(self) -> tuple[int, ...] | None:
+        """Spatial shape of the patches on which it is explained; None: on images of any size.
+
+        It is what its own inference gives it at a time, where that is part of the answer, or the
+        one size that it takes.
+        """
+        return self._given_patch or only_size(self.rules)
+
+    @property
     def step(self) -> tuple[int, ...]:
-        """Distance between sizes that run, per spatial axis."""
+        """Distance between sizes that run, per spatial axis; 0 where only one does."""
         return tuple(rule.step for rule in self.rules)
 
     @property
@@ -280,7 +289,7 @@ class Network:
 
     @property
     def layers(self) -> tuple[NetworkLayer, ...]:
-        """All network layers in order of execution, found by tracing two forward passes."""
+        """All network layers in order of execution, found by tracing forward passes."""
         return self._anatomy.layers
 
     @property
@@ -337,8 +346,8 @@ class Network:
     def prepare(self, image: ArrayLike, axes: str | None = None) -> PreparedImage:
         """Image as the network sees it: channel first, normalised, padded by reflection.
 
-        For a network with a `patch`, an image smaller than that is padded with zeros instead,
-        and larger ones are left as they are.
+        For a network with a `patch`, an image smaller than that is padded on both sides, with
+        zeros unless the network takes no other size; larger ones are left as they are.
 
         Parameters
         ----------
@@ -361,7 +370,7 @@ class Network:
         values = normalised(values, self.normalisation)
         if self.patch is None:
             return pad(values, self.rules)
-        return padded_with_zeros(values, self.patch, self.rules)
+        return pad_to_patch(values, self.patch, self.rules)
 
     def predict(
         self,

@@ -6,7 +6,7 @@ torch's meta device, which knows shapes and computes nothing.
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from torch import nn
 from ..errors import NetworkError
 from .outputs import maps_in, select_output
 from .running import as_found, call_module, device_of, dtype_of
-from .sizes import AxisRule, find_rules
+from .sizes import AxisRule, find_rules, only_size
 from .tracing import Trace, trace_network
 
 _MANY = {2: 2**16, 3: 2**14}  # pixels from which a run costs more than one on the meta device
@@ -46,13 +46,19 @@ class Prober:
         self._channels = channels
         self._output = output
 
-    def rules(self) -> tuple[AxisRule, ...]:
-        """Sizes that every spatial axis may have."""
+    def rules(self, known: Sequence[tuple[int, ...]] = ()) -> tuple[AxisRule, ...]:
+        """Sizes that every spatial axis may have; see `find_rules`."""
         with as_found(self._module), torch.no_grad():
-            return find_rules(self._output_shape, self._ndim)
+            return find_rules(self._output_shape, self._ndim, known)
 
-    def probe_sizes(self, rules: tuple[AxisRule, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Two sizes, large enough that the bottleneck of any network in use has positions."""
+    def probe_sizes(self, rules: tuple[AxisRule, ...]) -> tuple[tuple[int, ...], ...]:
+        """Two sizes, large enough that the bottleneck of any network in use has positions.
+
+        One, if the network takes only that.
+        """
+        size = only_size(rules)
+        if size is not None:
+            return (size,)
         least, growth = _PROBE[self._ndim]
         small = tuple(rule.fit(least) for rule in rules)
         return small, tuple(size + growth for size in small)

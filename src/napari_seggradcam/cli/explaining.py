@@ -23,6 +23,7 @@ from .options import (
     NetworkChoice,
     NetworkOption,
     Output,
+    Patch,
     Precision,
     Trust,
     Values,
@@ -130,6 +131,7 @@ def explain(
     trust: Trust = False,
     output: Output = None,
     weights: Weights = None,
+    patch: Patch = None,
     normalisation: Values = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -154,6 +156,7 @@ def explain(
         output,
         weights,
         normalisation,
+        patch,
     )
     if large and out is None:
         raise typer.BadParameter("--large needs --out NAME.sgc.zarr, into which it computes.")

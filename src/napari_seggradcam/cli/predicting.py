@@ -18,6 +18,7 @@ from .options import (
     NetworkChoice,
     NetworkOption,
     Output,
+    Patch,
     Precision,
     Trust,
     Values,
@@ -43,6 +44,7 @@ def predict(
     trust: Trust = False,
     output: Output = None,
     weights: Weights = None,
+    patch: Patch = None,
     normalisation: Values = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -66,6 +68,7 @@ def predict(
         output,
         weights,
         normalisation,
+        patch,
     )
     opened = choice.open()
     note("Predicting …")

@@ -122,6 +122,7 @@ def describe(network: Any) -> Card:
     """Return what the card shows of a network."""
     from ..explain.reach import reach_of
     from ..networks.layers import stages_in_words
+    from ..networks.sliding import sizes_in_words
 
     file, normalisation = network.file, network.normalisation
     return Card(
@@ -131,7 +132,7 @@ def describe(network: Any) -> Card:
         colours=tuple(network.colours),
         channels=network.channels,
         ndim=network.ndim,
-        step=_sizes(network),
+        sizes=sizes_in_words(network.patch, network.rules),
         normalisation="as they are" if normalisation is None else normalisation.describe(),
         layers=stages_in_words(network.layers),
         reach=reach_of(network).in_words(),
@@ -141,14 +142,6 @@ def describe(network: Any) -> Card:
         path=str(Path(network.path) if network.path else ""),
         sha256=network.sha256 or "",
     )
-
-
-def _sizes(network: Any) -> str:
-    """Which sizes of images the network takes."""
-    if network.patch is not None:
-        return f"patches of {' × '.join(map(str, network.patch))}"
-    step = network.step if len(set(network.step)) > 1 else network.step[:1]
-    return f"step {' × '.join(map(str, step))}"
 
 
 def import_torch_room() -> Any:

@@ -107,6 +107,68 @@ class DenseEncoder(nn.Module):
         return self.merge(torch.cat((x, skip), 1))
 
 
+class Positioned(nn.Module):
+    """A U-Net of one level with a learned number for every place: it takes images of one size."""
+
+    def __init__(self, size: tuple[int, ...] = (16, 24)) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(1, 4, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.places = nn.Parameter(torch.randn(1, 4, *(n // 2 for n in size)))
+        self.deep = nn.Conv2d(4, 4, 3, padding=1)
+        self.up = nn.ConvTranspose2d(4, 4, 2, 2)
+        self.merge = nn.Conv2d(8, 4, 3, padding=1)
+        self.relu = nn.ReLU()  # one module, called three times
+        self.head = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        skip = self.relu(self.enter(x))
+        deep = self.relu(self.deep(self.pool(skip) + self.places))
+        return self.head(self.relu(self.merge(torch.cat([skip, self.up(deep)], 1))))
+
+
+class Counting(nn.Module):
+    """Resizes to sizes that are Python's whole numbers, which exporters write down as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(1, 4, 3, padding=1)
+        self.down = nn.Conv2d(4, 6, 3, 2, 1)
+        self.deep = nn.Conv2d(6, 6, 3, 2, 1)
+        self.merge = nn.Conv2d(12, 4, 3, padding=1)
+        self.head = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        skip = self.down(self.enter(x).relu()).relu()
+        deep = functional.interpolate(self.deep(skip), [int(n) for n in skip.shape[2:]])
+        merged = self.merge(torch.cat([skip, deep], 1)).relu()
+        sizes = [int(n) for n in x.shape[2:]]
+        return functional.interpolate(self.head(merged), sizes, mode="bilinear")
+
+
+class ChannelsLast(nn.Module):
+    """A block of ConvNeXt (Liu et al. 2022) between a patch embedding and a decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(1, 8, 4, 4)
+        self.depthwise = nn.Conv2d(8, 8, 7, padding=3, groups=8)
+        self.norm = nn.LayerNorm(8)
+        self.wide = nn.Linear(8, 32)
+        self.narrow = nn.Linear(32, 8)
+        self.context = nn.AdaptiveAvgPool2d(2)
+        self.project = nn.Conv2d(8, 8, 1)
+        self.up = nn.Upsample(scale_factor=4)
+        self.head = nn.Conv2d(16, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        last = self.norm(self.depthwise(x).permute(0, 2, 3, 1))
+        x = x + self.narrow(functional.gelu(self.wide(last))).permute(0, 3, 1, 2)
+        context = functional.interpolate(self.project(self.context(x)), x.shape[2:])
+        return self.head(self.up(torch.cat([x, context], 1)))
+
+
 class Pyramid(nn.Module):
     """A feature pyramid: lateral convolutions, added to what comes from below."""
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import napari_seggradcam as sgc
+from architectures import Positioned
 from torchscript_files import SmallUNet, export, noisy, save
 
 # The writers of other formats lie beside those formats' own tests, and are imported from there
@@ -169,6 +170,32 @@ def _onnx(folder: Path) -> NetworkOnDisk:
     return NetworkOnDisk(write(folder, module, (1, 16, 24)), module, "ONNX", **_ONNX)
 
 
+def _one_size(suffix: str) -> Callable[[Path], NetworkOnDisk]:
+    """Of a network that takes images of one size, which only some of the files tell."""
+
+    def write(folder: Path) -> NetworkOnDisk:
+        from networks.formats import bioimageio_packages, test_onnx, test_torch_export
+
+        size = {"pt": (64, 64), "zip": bioimageio_packages.SHAPES[2]}.get(suffix, (16, 24))
+        module = noisy(lambda: Positioned(size))
+        scanned: dict[str, Any] = {"trust": "scanned graph", "checked": True}
+        if suffix == "onnx":
+            path = test_onnx.write(folder, module, (1, *size), free=False)
+            return NetworkOnDisk(path, module, "ONNX", **_ONNX)
+        if suffix == "pt2":
+            path = test_torch_export.write(folder, module, (1, *size), free=(), batch=1)
+            return NetworkOnDisk(path, module, "torch.export", **scanned)
+        if suffix == "pt":
+            path = save(export(module, torch.rand(1, 1, *size), "traced"), folder / "network.pt")
+            return NetworkOnDisk(path, module, "TorchScript", **scanned)
+        path = bioimageio_packages.write_package(
+            folder, module, weights=["torchscript"], change=bioimageio_packages.fix_sizes
+        )
+        return NetworkOnDisk(path, module, "BioImage.IO", **scanned)
+
+    return write
+
+
 def _cellpose(folder: Path) -> NetworkOnDisk:
     from networks.formats.test_cellpose import WIDTHS, CellposeNetwork, save
 
@@ -201,6 +228,10 @@ WRITERS: dict[str, Callable[[Path], NetworkOnDisk]] = {
     "MONAI bundle": _monai,
     "torch.export": _exported,
     "ONNX": _onnx,
+    "BioImage.IO of one size": _one_size("zip"),
+    "TorchScript of one size": _one_size("pt"),
+    "torch.export of one size": _one_size("pt2"),
+    "ONNX of one size": _one_size("onnx"),
     "Cellpose": _cellpose,
     "Hugging Face": _huggingface,
 }

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,40 @@ from torch import nn
 
 import napari_seggradcam as sgc
 from napari_seggradcam.networks.layers import NetworkLayer
+from torchscript_files import SmallUNet
+
+
+def _own(ndim: int) -> nn.Module:
+    return sgc.UNet(ndim, in_channels=2, depth=1, base_width=2)
+
+
+# Networks that every exporter takes, and the shape of an image, channels first.
+SMALL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "small": (SmallUNet, (1, 16, 24)),
+    "own": (lambda: _own(2), (2, 16, 24)),
+    "own in 3D": (lambda: _own(3), (2, 8, 12, 8)),
+}
+
+
+def assert_card(
+    opened: sgc.Network,
+    path: Path,
+    shape: tuple[int, ...],
+    kind: tuple[str, str],
+    checked: tuple[str, float],
+) -> None:
+    """What is known of a network from a file that tells its format and its image, and no more.
+
+    `kind` is format and trust, `checked` what it was compared with, and how close it has to be.
+    """
+    assert opened.file is not None
+    assert (opened.file.format, opened.file.trust) == kind
+    assert opened.file.check is not None
+    assert opened.file.check.what == checked[0]
+    assert opened.file.check.difference <= checked[1]
+    assert (opened.file.notices, opened.file.values_known) == ((), False)
+    assert (opened.axes, opened.channels) == ("CYX" if len(shape) == 3 else "CZYX", shape[0])
+    assert (opened.name, opened.path) == (path.stem, path)
 
 
 def assert_same(

@@ -1,18 +1,17 @@
 """Networks that are explained on patches, as their own inference goes through an image."""
 
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import nn
 
 import napari_seggradcam as sgc
 from napari_seggradcam.networks.normalisation import ZeroMeanUnitVariance
 from napari_seggradcam.networks.sliding import first_pixels, importance
+from sliding_windows import average_of_windows, steps_of_nnunet, weights_of_nnunet
 
 NORMS = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -52,13 +51,6 @@ def noise(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.random.default_rng(5).gamma(2.0, 20.0, shape).astype(np.float32)
 
 
-def steps_of_nnunet(image: int, tile: int) -> list[int]:
-    """nnU-Net's compute_steps_for_sliding_window for one axis and a step of 0.5."""
-    number = int(np.ceil((image - tile) / (tile * 0.5))) + 1
-    step = (image - tile) / (number - 1) if number > 1 else 99999999999
-    return [int(np.round(step * i)) for i in range(number)]
-
-
 @pytest.mark.parametrize("patch", [1, 2, 7, 32, 48])
 def test_positions(patch: int) -> None:
     for size in range(patch, 5 * patch + 2):
@@ -71,11 +63,7 @@ def test_the_example_of_nnunet() -> None:
 
 @pytest.mark.parametrize("patch", [(8,), (16, 10), (7, 12, 9)])
 def test_weights_are_those_of_nnunet(patch: tuple[int, ...]) -> None:
-    expected = np.zeros(patch)
-    expected[tuple(n // 2 for n in patch)] = 1
-    expected = gaussian_filter(expected, [n / 8 for n in patch], 0, mode="constant", cval=0)
-    expected /= expected.max()
-    expected[expected == 0] = expected[expected > 0].min()
+    expected = weights_of_nnunet(patch)
     np.testing.assert_allclose(importance(patch), expected, rtol=1e-5)
     assert importance(patch).min() > 0
 
@@ -85,19 +73,9 @@ def reference(module: nn.Module, image: NDArray[np.float32], patch: tuple[int, .
     values = (image - image.mean()) / image.std()
     missing = [max(0, p - n) for p, n in zip(patch, image.shape, strict=True)]
     values = np.pad(values, [(n // 2, n // 2 + n % 2) for n in missing])
-    weights = np.zeros(patch)
-    weights[tuple(n // 2 for n in patch)] = 1
-    weights = gaussian_filter(weights, [n / 8 for n in patch], 0, mode="constant", cval=0)
-    weights[weights == 0] = weights[weights > 0].min()
-    sums, total = np.zeros((3, *values.shape)), np.zeros(values.shape)
-    for first in product(*map(steps_of_nnunet, values.shape, patch)):
-        window = tuple(slice(f, f + p) for f, p in zip(first, patch, strict=True))
-        with torch.no_grad():
-            logits = module(torch.from_numpy(values[window])[None, None].float())[0]
-        sums[:, *window] += weights * logits.double().numpy()
-        total[window] += weights
+    logits = average_of_windows(module, values, patch)
     inside = tuple(slice(n // 2, n // 2 + s) for n, s in zip(missing, image.shape, strict=True))
-    return (sums / total)[:, *inside]
+    return logits[:, *inside]
 
 
 CASES = {

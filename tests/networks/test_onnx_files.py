@@ -13,6 +13,8 @@ from torch import nn
 
 from napari_seggradcam.errors import MissingPackage, NetworkFileError
 from napari_seggradcam.networks.onnx import describe_onnx, import_onnx
+from napari_seggradcam.networks.onnx.graphs import Node
+from napari_seggradcam.networks.onnx.naming import module_paths
 
 WEIGHT = numpy_helper.from_array(np.ones((2, 3, 1, 1), np.float32), "w")
 
@@ -49,6 +51,36 @@ def test_what_a_file_tells() -> None:
     assert told.outputs == ("y",)
     assert told.metadata == {"classes": "a,b"}
     assert (told.producer, told.opset) == ("somebody 1.2", 18)
+
+
+def test_batches_of_several_are_refused() -> None:
+    refused(model_of(shape=(4, 3, "h", 16)), r"for a batch of 4 images, .* Export it again")
+
+
+def node(op: str, name: str, *scopes: str) -> Node:
+    return Node(op, ["x"], ["y"], name=name, scopes=scopes)
+
+
+def test_names_from_the_scopes_of_the_newer_exporter() -> None:
+    work = [
+        node("Relu", "node_relu", "", "enc", "enc.act"),
+        node("Relu", "node_relu_1", "", "enc", "enc.act"),
+        node("Relu", "node_relu_2", "", "enc", "enc.act_1"),
+        node("Relu", "node_relu_3", "", "enc", "enc.act"),
+        node("Relu", "node_relu_4", "", "block"),
+        node("Add", "node_add", "", "block"),
+        node("MaxPool", "node_max_pool2d_1", "", "block"),
+        node("Conv", "node_val_7", "", "block"),
+        node("Relu", "node_relu_5", ""),
+        node("Relu", "node_relu_6", ""),
+        node("Relu", "Relu_9"),
+    ]
+    leaves = [n for n in work if n.op != "Add"]
+    assert module_paths(leaves, work) == [
+        *("enc.act", "enc.act_2", "enc.act_1", "enc.act_3"),
+        *("block.relu", "block.max_pool2d", "block.conv"),
+        *("relu", "relu_1", "Relu_9"),
+    ]
 
 
 def test_weights_among_the_inputs_are_none() -> None:

@@ -186,6 +186,19 @@ def test_names_are_those_of_the_module(name: str, exporter: str, path: str) -> N
     assert path in mine.values()
 
 
+def test_modules_that_are_called_again_have_numbers() -> None:
+    """The newer exporter tells the module of every call; ``node_relu_5`` is no name to read."""
+    given = exported("SegResNet", "dynamo")
+    theirs = given.network(given.module).layers
+    mine = given.network(import_onnx(given.content)).layers
+    twice = {"act_mod": "conv_final.1"}  # two names of one module
+    for layer, found in zip(theirs, mine, strict=True):
+        if layer.module is not None:
+            number = f"_{layer.call}" if layer.call else ""
+            assert found.module == twice.get(layer.module, layer.module) + number
+    assert any(layer.call for layer in theirs if layer.module is not None)
+
+
 @pytest.mark.parametrize("exporter", ["legacy", "dynamo"])
 def test_gradients_at_inner_modules_are_those_of_the_module(exporter: str) -> None:
     given = exported("own", exporter)

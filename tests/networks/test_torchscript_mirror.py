@@ -177,7 +177,7 @@ def network_layers(module: nn.Module, image: torch.Tensor) -> list[NetworkLayer]
     ndim = len(sizes[0])
     with as_found(module):
         traces = [trace_network(module, torch.zeros(1, 1, *size), ndim) for size in sizes]
-    return list(find_layers(*traces, sizes))
+    return list(find_layers(traces, sizes))
 
 
 def test_the_same_network_layers(case: Case) -> None:

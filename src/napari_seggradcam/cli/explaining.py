@@ -25,6 +25,7 @@ from .options import (
     NetworkChoice,
     NetworkOption,
     Output,
+    Patch,
     Precision,
     Trust,
     Values,
@@ -134,6 +135,7 @@ def explain(
     trust: Trust = False,
     output: Output = None,
     weights: Weights = None,
+    patch: Patch = None,
     normalisation: Values = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -159,6 +161,7 @@ def explain(
         weights,
         normalisation,
         channel_names,
+        patch,
     )
     if large and out is None:
         raise typer.BadParameter("--large needs --out NAME.sgc.zarr, into which it computes.")

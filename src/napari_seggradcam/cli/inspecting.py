@@ -16,6 +16,7 @@ from .options import (
     NetworkAxes,
     NetworkChoice,
     Output,
+    Patch,
     Trust,
     Values,
     Weights,
@@ -39,6 +40,7 @@ def layers(
     device: Device = "auto",
     output: Output = None,
     weights: Weights = None,
+    patch: Patch = None,
     as_json: Json = False,
 ) -> None:
     """List a network's layers, stage by stage: the names that `explain --layers` takes."""
@@ -53,6 +55,7 @@ def layers(
         device,
         output=output,
         weights=weights,
+        patch=patch,
     )
     opened = choice.open()
     if as_json:
@@ -73,6 +76,7 @@ def open_(
     device: Device = "auto",
     output: Output = None,
     weights: Weights = None,
+    patch: Patch = None,
     normalisation: Values = None,
     as_json: Json = False,
 ) -> None:
@@ -88,6 +92,7 @@ def open_(
         device,
         output=output,
         weights=weights,
+        patch=patch,
         values=normalisation,
         channel_names=channel_names,
     )
@@ -125,6 +130,7 @@ def _card(network: "Network") -> dict[str, Any]:
     """Everything that tells one network from another; JSON types only."""
     from ..explain.reach import reach_of
     from ..networks.layers import stages_in_words
+    from ..networks.sliding import sizes_in_words
 
     normalisation, file = network.normalisation, network.file
     check = None if file is None else file.check
@@ -140,6 +146,7 @@ def _card(network: "Network") -> dict[str, Any]:
         "classes": list(network.classes),
         "colours": list(network.colours),
         "normalisation": None if normalisation is None else normalisation.describe(),
+        "sizes": sizes_in_words(network.patch, network.rules),
         "step": list(network.step),
         "minimum_size": list(network.minimum_size),
         "patch": None if network.patch is None else list(network.patch),

@@ -85,6 +85,13 @@ Weights = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Which of the weights that a folder or package has."),
 ]
+Patch = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PIXELS",
+        help="Explain on patches, such as 256,256; of a network of one size, that size.",
+    ),
+]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Open a file although that runs Python code from it.")
 ]
@@ -128,6 +135,8 @@ class NetworkChoice:
         As for `networks.opening.open_network`.
     values
         A normalisation as JSON, as `networks.normalisation.normalisation_from_dict` takes it.
+    patch
+        Pixels per spatial axis, separated by commas.
     """
 
     name: str
@@ -143,6 +152,7 @@ class NetworkChoice:
     weights: str | None = None
     values: str | None = None
     channel_names: str | None = None
+    patch: str | None = None
 
     def open(self) -> "Network":
         """Open it.
@@ -178,6 +188,7 @@ class NetworkChoice:
             device=self.device,
             output=self.output,
             weights=self.weights,
+            patch=None if self.patch is None else _sizes_in(self.patch),
         )
         return network if self.precision is None else network.at_precision(self.precision)
 
@@ -185,6 +196,16 @@ class NetworkChoice:
 def names_in(text: str) -> list[str]:
     """Names that are separated by commas."""
     return [name.strip() for name in text.split(",")]
+
+
+def _sizes_in(text: str) -> list[int]:
+    """Numbers of pixels that are separated by commas."""
+    sizes = text.split(",")
+    if not all(size.strip().isdecimal() for size in sizes):
+        raise OptionError(
+            f"--patch {text!r} is no size; expected pixels with commas, such as 256,256."
+        )
+    return [int(size) for size in sizes]
 
 
 def _network_path(name: str) -> Path:

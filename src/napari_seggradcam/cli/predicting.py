@@ -21,6 +21,7 @@ from .options import (
     NetworkChoice,
     NetworkOption,
     Output,
+    Patch,
     Precision,
     Trust,
     Values,
@@ -48,6 +49,7 @@ def predict(
     trust: Trust = False,
     output: Output = None,
     weights: Weights = None,
+    patch: Patch = None,
     normalisation: Values = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -72,6 +74,7 @@ def predict(
         weights,
         normalisation,
         channel_names,
+        patch,
     )
     opened = choice.open()
     read = with_channels(read, opened, channel_order)

@@ -14,6 +14,7 @@ from ..errors import OptionError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.normalisation import normalisation_to_dict
+from ..networks.sliding import padding_of
 from . import scores, seg_grad_cam
 from .regions import Region
 
@@ -155,7 +156,7 @@ def record_of(
             "channel_names": None if image.channel_names is None else list(image.channel_names),
             "padding_before": list(image.before),
             "padding_after": list(image.after),
-            "padding": "reflect" if image.patch is None else "zeros",
+            "padding": padding_of(network.patch, network.rules),
             "patch": None if image.patch is None else image.patch.describe(),
         },
         "score": answer.score,

@@ -1,6 +1,7 @@
 """What a network is made of, found by running its module on blank images."""
 
 import threading
+from collections.abc import Sequence
 from functools import cached_property
 
 from torch import nn
@@ -27,6 +28,8 @@ class Anatomy:
         Which of several outputs is the logits; None: the first of the largest.
     sizes
         Smallest size and step of every spatial axis, as the file declares them; None: any.
+    known
+        Spatial shapes on which it is said to run; see `find_rules`.
     lock
         Held while the module runs.
     """
@@ -38,17 +41,19 @@ class Anatomy:
         channels: int,
         output: str | None,
         sizes: tuple[tuple[int, int], ...] | None,
+        known: Sequence[tuple[int, ...]],
         lock: "threading.RLock",
     ):
         self._prober = Prober(module, ndim, channels, output)
         self._sizes_declared = sizes
+        self._known = tuple(known)
         self._lock = lock
 
     @cached_property
     def rules(self) -> tuple[AxisRule, ...]:
         """Sizes that every spatial axis may have, found by trying (0.1 to some seconds)."""
         with self._lock:
-            rules = self._prober.rules()
+            rules = self._prober.rules(self._known)
         if self._sizes_declared is None:
             return rules
         declared = zip(rules, self._sizes_declared, strict=True)
@@ -61,8 +66,8 @@ class Anatomy:
 
     @cached_property
     def layers(self) -> tuple[NetworkLayer, ...]:
-        """All network layers in order of execution, found by tracing two forward passes."""
-        return find_layers(*self._traces, self._sizes)
+        """All network layers in order of execution, found by tracing forward passes."""
+        return find_layers(self._traces, self._sizes)
 
     @property
     def activation(self) -> tuple[str, int] | None:
@@ -75,11 +80,10 @@ class Anatomy:
         return self._traces[0].rows
 
     @property
-    def _sizes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _sizes(self) -> tuple[tuple[int, ...], ...]:
         return self._prober.probe_sizes(self.rules)
 
     @cached_property
-    def _traces(self) -> tuple[Trace, Trace]:
-        small, large = self._sizes
+    def _traces(self) -> tuple[Trace, ...]:
         with self._lock:
-            return self._prober.trace(small), self._prober.trace(large)
+            return tuple(map(self._prober.trace, self._sizes))

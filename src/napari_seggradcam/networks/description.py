@@ -17,7 +17,7 @@ from .colours import check_colour, class_colours
 from .files import NetworkFile
 from .layers import NetworkLayer
 from .normalisation import Normalisation
-from .sizes import AxisRule
+from .sizes import AxisRule, only_size
 from .sliding import check_patch
 from .unet import UNet
 
@@ -29,6 +29,8 @@ class NetworkDescription:
     ----------
     module, axes, channels, channel_names, normalisation, output, sizes, patch
         Attributes of `napari_seggradcam.Network`, where each is explained.
+    runs_at
+        Spatial shape on which it is said to run; it counts where it runs on no other.
     name, path, sha256, provenance, file
         Where it comes from, explained there as well.
     classes, colours
@@ -53,6 +55,7 @@ class NetworkDescription:
         output: str | None = None,
         sizes: Sequence[tuple[int, int]] | None = None,
         patch: Sequence[int] | None = None,
+        runs_at: Sequence[int] | None = None,
         name: str | None = None,
         path: Path | None = None,
         sha256: str | None = None,
@@ -77,9 +80,10 @@ class NetworkDescription:
         self.file = file
         self.output = output
         self.sizes = None if sizes is None else tuple(sizes)
-        self.patch = None if patch is None else check_patch(patch, self.ndim)
         self.lock = threading.RLock()
-        self._anatomy = Anatomy(module, self.ndim, channels, output, self.sizes, self.lock)
+        self._given_patch = None if patch is None else check_patch(patch, self.ndim)
+        known = [tuple(size) for size in (self._given_patch, runs_at) if size is not None]
+        self._anatomy = Anatomy(module, self.ndim, channels, output, self.sizes, known, self.lock)
         self._given_classes = None if classes is None else tuple(classes)
         self._given_colours = None if colours is None else tuple(map(check_colour, colours))
 
@@ -124,7 +128,8 @@ class NetworkDescription:
             ``"logits"``, else the first of the largest.
         patch
             Spatial shape of the patches on which it is explained, and predicts, as its own
-            inference does; None: whole images.
+            inference does; for a module that takes images of one size only, that size. None:
+            whole images.
         name
             Short name for people; None: the module's class.
 
@@ -177,8 +182,17 @@ class NetworkDescription:
         return self._anatomy.rules
 
     @property
+    def patch(self) -> tuple[int, ...] | None:
+        """Spatial shape of the patches on which it is explained; None: on images of any size.
+
+        It is what its own inference gives it at a time, where that is part of the answer, or the
+        one size that it takes.
+        """
+        return self._given_patch or only_size(self.rules)
+
+    @property
     def step(self) -> tuple[int, ...]:
-        """Distance between sizes that run, per spatial axis."""
+        """Distance between sizes that run, per spatial axis; 0 where only one does."""
         return tuple(rule.step for rule in self.rules)
 
     @property
@@ -188,7 +202,7 @@ class NetworkDescription:
 
     @property
     def layers(self) -> tuple[NetworkLayer, ...]:
-        """All network layers in order of execution, found by tracing two forward passes."""
+        """All network layers in order of execution, found by tracing forward passes."""
         return self._anatomy.layers
 
     @property

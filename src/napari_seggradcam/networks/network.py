@@ -16,7 +16,7 @@ from .images import PreparedImage, channels_first, normalised, pad
 from .outputs import MapGrid, on_grid, output_grid, select_output
 from .precision import autocast_to, check_precision, copy_in, name_of
 from .running import FunctionCalls, as_found, call_module, cancellable, device_of, dtype_of
-from .sliding import padded_with_zeros, predict_patches
+from .sliding import pad_to_patch, predict_patches
 
 if TYPE_CHECKING:
     from .windows import WindowedImage
@@ -54,9 +54,6 @@ class Network(NetworkDescription):
         Which of several outputs is explained.
     sizes : tuple of (int, int), or None
         Smallest size and step of every spatial axis, as its file declares them.
-    patch : tuple of int, or None
-        Spatial shape of what its own inference gives it at a time, where that is part of the
-        answer: it is explained on such patches of an image. None: on images of any size.
     lock : threading.RLock
         Held while the module runs, because hooks and flags belong to one run at a time.
     origin : Network or None
@@ -137,8 +134,8 @@ class Network(NetworkDescription):
     def prepare(self, image: ArrayLike, axes: str | None = None) -> PreparedImage:
         """Image as the network sees it: channel first, normalised, padded by reflection.
 
-        For a network with a `patch`, an image smaller than that is padded with zeros instead,
-        and larger ones are left as they are.
+        For a network with a `patch`, an image smaller than that is padded on both sides, with
+        zeros unless the network takes no other size; larger ones are left as they are.
 
         Parameters
         ----------
@@ -161,7 +158,7 @@ class Network(NetworkDescription):
         values = normalised(values, self.normalisation)
         if self.patch is None:
             return pad(values, self.rules)
-        return padded_with_zeros(values, self.patch, self.rules)
+        return pad_to_patch(values, self.patch, self.rules)
 
     def predict(
         self,

@@ -26,6 +26,7 @@ from .formats.contents import Contents
 from .formats.reading import Format, Reading, Request
 from .network import Network
 from .normalisation import Normalisation
+from .sliding import check_patch
 from .trust import gate
 
 # In the order in which they are asked whether a file is their own.
@@ -59,6 +60,7 @@ def open_network(
     normalisation: Normalisation | None = None,
     output: str | None = None,
     weights: str | None = None,
+    patch: Sequence[int] | None = None,
 ) -> Network:
     """Open a network file or folder.
 
@@ -82,6 +84,8 @@ def open_network(
         `Network.outputs`.
     weights
         Which of several weights that a folder or package has; an error lists them.
+    patch
+        As for `Network.from_module`; None: what the file says, if it does.
 
     Returns
     -------
@@ -99,7 +103,9 @@ def open_network(
         If options do not go together.
     """
     contents = Contents(Path(path).expanduser())
-    request = Request(factory, kwargs or {}, weights, output, bool(trust))
+    if patch is not None:
+        patch = check_patch(patch, 3 if len(patch) == 3 else 2)
+    request = Request(factory, kwargs or {}, weights, output, patch, bool(trust))
     if factory is None and kwargs:
         raise OptionError("The option kwargs is for a factory; give factory= as well.")
     format_ = _format_of(contents, request)
@@ -118,6 +124,7 @@ def open_network(
         "colours": colours,
         "normalisation": normalisation,
         "output": output,
+        "patch": patch,
     }
     described = _described(reading, given)
     source = reading.source or contents
@@ -125,7 +132,7 @@ def open_network(
         reading.module,
         **described,
         sizes=reading.sizes,
-        patch=reading.patch,
+        runs_at=reading.runs_at,
         name=reading.name or contents.path.stem,
         path=source.path,
         sha256=source.sha256,

@@ -7,7 +7,7 @@ knows shapes and computes nothing, and takes a second to load.
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from ..errors import NetworkError
 from .blank_convolutions import BlankConvolutions
 from .outputs import select_output
 from .running import as_found, call_module, device_of, dtype_of
-from .sizes import AxisRule, find_rules
+from .sizes import AxisRule, find_rules, only_size
 from .tracing import Trace, trace_network
 
 _MANY = {2: 2**17, 3: 2**17}  # pixels from which a run costs more than one on the meta device
@@ -49,13 +49,19 @@ class Prober:
         self._output = output
         self._blank: bool | None = None  # whether it runs with blank convolutions, once it is known
 
-    def rules(self) -> tuple[AxisRule, ...]:
-        """Sizes that every spatial axis may have."""
+    def rules(self, known: Sequence[tuple[int, ...]] = ()) -> tuple[AxisRule, ...]:
+        """Sizes that every spatial axis may have; see `find_rules`."""
         with as_found(self._module), torch.no_grad():
-            return find_rules(self._output_shape, self._ndim)
+            return find_rules(self._output_shape, self._ndim, known)
 
-    def probe_sizes(self, rules: tuple[AxisRule, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Two sizes, large enough that the bottleneck of any network in use has positions."""
+    def probe_sizes(self, rules: tuple[AxisRule, ...]) -> tuple[tuple[int, ...], ...]:
+        """Two sizes, large enough that the bottleneck of any network in use has positions.
+
+        One, if the network takes only that.
+        """
+        size = only_size(rules)
+        if size is not None:
+            return (size,)
         least, growth = _PROBE[self._ndim]
         small = tuple(rule.fit(least) for rule in rules)
         return small, tuple(size + growth for size in small)

@@ -7,12 +7,14 @@ on a skip. A skip itself is the tensor that meets an enlarged one in a concatena
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import NetworkError
 from .layers import NetworkLayer, stage_name
+from .strides import MapPlace, map_places
 from .tracing import GATES, Trace
 
 
@@ -27,82 +29,69 @@ class _Candidate:
     kind: str
     weighted: bool
     upsampled: bool
-    stride: tuple[float, ...]
-    offset: tuple[float, ...]
-    shape: tuple[int, ...]
-    channels: int
+    place: MapPlace
     role: str = ""
     level: int = 0
     gate: bool = False
 
     def __post_init__(self) -> None:
-        self.level = max(0, round(float(np.log2(max(self.stride)))))
+        self.level = max(0, round(float(np.log2(max(self.place.stride)))))
 
 
-Sizes = tuple[tuple[int, ...], tuple[int, ...]]
-
-
-def find_layers(small: Trace, large: Trace, sizes: Sizes) -> tuple[NetworkLayer, ...]:
+def find_layers(
+    traces: Sequence[Trace], sizes: Sequence[tuple[int, ...]]
+) -> tuple[NetworkLayer, ...]:
     """All network layers on the way to the logits, in order of execution.
 
     Parameters
     ----------
-    small, large
-        Traces of the same network on two input sizes; how a map grows from one to the other
-        tells its stride, also where convolutions are not padded.
-    sizes
-        The two spatial shapes of the input.
+    traces, sizes
+        As for `map_places`.
 
     Raises
     ------
     NetworkError
         If the network takes another path on the larger input, or has no layer with maps.
     """
-    keys = [[(c.path, c.call) for c in t.calls] for t in (small, large)]
-    if keys[0] != keys[1] or len(small.joins) != len(large.joins):
-        raise NetworkError(
-            "The network calls other modules on a larger image, so that its layers can't be named."
-        )
-    candidates = [*_module_candidates(small, large, sizes), *_skip_candidates(small, large, sizes)]
+    trace, places = traces[0], map_places(traces, sizes)
+    candidates = [*_module_candidates(trace, places), *_skip_candidates(trace, places)]
     candidates.sort(key=lambda c: c.value)
     if not any(c.module is not None for c in candidates):
         raise NetworkError(
             "No module on the way to the logits returns a map with spatial axes; expected a "
             "network made of torch modules, such as convolutions."
         )
-    _assign_roles(small, candidates)
+    _assign_roles(trace, candidates)
     return _named(candidates)
 
 
-def _module_candidates(small: Trace, large: Trace, sizes: Sizes) -> list[_Candidate]:
-    on_path = small.ancestors(small.output)
+def _module_candidates(trace: Trace, places: Mapping[int, MapPlace]) -> list[_Candidate]:
+    on_path = trace.ancestors(trace.output)
     found = []
-    for call, larger in zip(small.calls, large.calls, strict=True):
-        value = small.values[call.value]
-        geometry = _geometry((value.shape, large.values[larger.value].shape), sizes)
-        if value.number in on_path and geometry is not None:
+    for call in trace.calls:
+        value = trace.values[call.value]
+        if value.number in on_path and value.number in places:
             what = (call.path, call.call, None, call.kind, call.weighted, value.upsampled)
-            found.append(_Candidate(value.number, *what, *geometry))
+            found.append(_Candidate(value.number, *what, places[value.number]))
     return found
 
 
-def _skip_candidates(small: Trace, large: Trace, sizes: Sizes) -> list[_Candidate]:
+def _skip_candidates(trace: Trace, places: Mapping[int, MapPlace]) -> list[_Candidate]:
     """Tensors from the contracting side that meet an enlarged one."""
-    on_path = _without_gates(small)
+    on_path = _without_gates(trace)
     found = []
-    for number, (joined, made) in enumerate(small.joins):
-        if made not in on_path or not any(small.values[v].upsampled for v in joined):
+    for number, (joined, made) in enumerate(trace.joins):
+        if made not in on_path or not any(trace.values[v].upsampled for v in joined):
             continue
         # `skip.add_(up)` changes the skip itself; no copy of it can stand in for it.
-        changed = 0 if small.values[made].function == "add_" else None
+        changed = 0 if trace.values[made].function == "add_" else None
         for argument, value in enumerate(joined):
-            if argument == changed:
+            tensor = trace.values[value]
+            if argument == changed or value not in places:
                 continue
-            tensor, larger = small.values[value], large.values[large.joins[number][0][argument]]
-            geometry = _geometry((tensor.shape, larger.shape), sizes)
-            if geometry is not None and tensor.from_image and not tensor.upsampled:
+            if tensor.from_image and not tensor.upsampled:
                 what = (None, number, argument, "skip", False, False)
-                found.append(_Candidate(value, *what, *geometry))
+                found.append(_Candidate(value, *what, places[value]))
     return found
 
 
@@ -140,26 +129,6 @@ def _gates(trace: Trace) -> set[int]:
             inputs = {i for i in inputs if not (weighted - {i}) & trace.ancestors(i)}
         waiting.extend(inputs)
     return trace.ancestors(trace.output) - found
-
-
-def _geometry(
-    shapes: tuple[tuple[int, ...], tuple[int, ...]],
-    sizes: Sizes,
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...], int] | None:
-    """Stride, offset, spatial shape and channels of a map; None if an axis does not grow.
-
-    Then it is no map: a global vector, such as in squeeze and excitation, or a tensor with the
-    channels on a spatial axis.
-    """
-    (_, channels, *small), (_, _, *large) = shapes
-    if any(s >= g for s, g in zip(small, large, strict=True)):
-        return None
-    strides = tuple((b - a) / (g - s) for s, g, a, b in zip(small, large, *sizes, strict=True))
-    # Both padded and unpadded maps lie centred on an input whose size suits the network.
-    offset = tuple(
-        ((a - 1) - (s - 1) * d) / 2 for s, a, d in zip(small, sizes[0], strides, strict=True)
-    )
-    return strides, offset, tuple(small), channels
 
 
 def _assign_roles(trace: Trace, candidates: list[_Candidate]) -> None:
@@ -211,10 +180,10 @@ def _named(candidates: list[_Candidate]) -> tuple[NetworkLayer, ...]:
                 kind=c.kind,
                 role=c.role,
                 level=c.level,
-                channels=c.channels,
-                stride=c.stride,
-                offset=c.offset,
-                shape=c.shape,
+                channels=c.place.channels,
+                stride=c.place.stride,
+                offset=c.place.offset,
+                shape=c.place.shape,
                 gate=c.gate,
             )
         )

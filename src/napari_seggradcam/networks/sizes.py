@@ -6,7 +6,7 @@ run with one fixed relation between input and output, so that images can be padd
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import NetworkError
@@ -28,7 +28,7 @@ class AxisRule:
     base
         A size that runs; so does every ``base + k * step`` down to ``minimum``.
     step
-        Distance between sizes that run.
+        Distance between sizes that run; 0 where ``base`` is the only one.
     minimum
         Smallest such size.
     output_stride
@@ -44,12 +44,19 @@ class AxisRule:
     output_stride: int
     margin: int
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether one size runs and no other."""
+        return self.step == 0
+
     def fit(self, size: int) -> int:
-        """Smallest input size whose output covers ``size`` pixels."""
+        """Smallest input size whose output covers ``size`` pixels; if fixed, the only one."""
         return self.at_least(size + max(0, self.margin))
 
     def at_least(self, size: int) -> int:
-        """Smallest input size that runs and has ``size`` pixels."""
+        """Smallest input size that runs and has ``size`` pixels; if fixed, the only one."""
+        if self.is_fixed:
+            return self.base
         wanted = max(size, self.minimum)
         return self.base + math.ceil((wanted - self.base) / self.step) * self.step
 
@@ -59,13 +66,18 @@ class AxisRule:
         What a file declares may be narrower than what runs, for reasons that trying does not
         show. Where it does not agree with what runs, the rule stays as it is.
         """
-        if step % self.step or (minimum - self.base) % self.step:
+        if self.is_fixed or step % self.step or (minimum - self.base) % self.step:
             return self
         least = minimum + max(0, math.ceil((self.minimum - minimum) / step)) * step
         return replace(self, base=least, step=step, minimum=least)
 
 
-def find_rules(run: Run, ndim: int) -> tuple[AxisRule, ...]:
+def only_size(rules: Sequence[AxisRule]) -> Shape | None:
+    """The one spatial shape that the rules allow; None where they allow others, too."""
+    return tuple(rule.base for rule in rules) if all(rule.is_fixed for rule in rules) else None
+
+
+def find_rules(run: Run, ndim: int, known: Sequence[Shape] = ()) -> tuple[AxisRule, ...]:
     """Rule for each spatial axis.
 
     Parameters
@@ -75,27 +87,58 @@ def find_rules(run: Run, ndim: int) -> tuple[AxisRule, ...]:
         network fails.
     ndim
         Number of spatial axes.
+    known
+        Spatial shapes on which the network is said to run, which are tried where it does not run
+        on squares and cubes of 16 to 256 pixels.
+
+    Returns
+    -------
+    tuple of AxisRule
+        All of them fixed where the network runs on a known shape, or makes one of whatever it is
+        given, and does not follow an image that is longer along any one axis.
 
     Raises
     ------
     NetworkError
-        If no size between 16 and 256 pixels runs, or no rule holds.
+        If no size runs that is known or between 16 and 256 pixels, or no rule holds.
     """
     trials = _Trials(run, ndim)
-    base = next((b for b in _BASES if _grows(trials, b)), None)
+    bases = [*((base,) * ndim for base in _BASES), *known]
+    base = next((base for base in bases if _grows(trials, base)), None)
     if base is None:
-        raise NetworkError(
-            f"The network ran on no image of {_BASES[0]} to {_BASES[-1]} pixels a side with an "
-            "output that grows with the image. Expected a segmentation network that takes one "
-            "tensor (batch, channel, spatial axes) and returns logits with spatial axes; check "
-            f"axes and channels. {trials.failure}"
-        )
+        return _fixed_rules(trials, known)
     rules: list[AxisRule] = []
     for axis in range(ndim):
         # As a rule all axes are alike; to see that takes fewer trials than to find it again.
         alike = rules and _holds(trials.along(axis, base), rules[0])
-        rules.append(rules[0] if alike else _find_rule(trials.along(axis, base), base))
+        rules.append(rules[0] if alike else _find_rule(trials.along(axis, base), base[axis]))
     return _with_minimum(trials, tuple(rules))
+
+
+def _fixed_rules(trials: "_Trials", known: Sequence[Shape]) -> tuple[AxisRule, ...]:
+    """Rules that allow one shape and no other.
+
+    It is one that is known, or one to which the network enlarges whatever it is given.
+    """
+    for shape in (*known, *trials.enlarged()):
+        output = trials.output(shape)
+        # An output that is the same for other images has no place on any but one as large as it.
+        if output is not None and (output == shape or not trials.is_shared(output)):
+            sides = list(zip(shape, output, strict=True))
+            if all(0 < out <= size for size, out in sides):
+                return tuple(_fixed_rule(size, out) for size, out in sides)
+    raise NetworkError(
+        f"The network ran on no image of {_BASES[0]} to {_BASES[-1]} pixels a side with an "
+        "output that grows with the image. Expected a segmentation network that takes one "
+        "tensor (batch, channel, spatial axes) and returns logits with spatial axes; check "
+        "axes and channels, and if it takes images of one size only, give that as patch=. "
+        f"{trials.failure}"
+    )
+
+
+def _fixed_rule(size: int, output: int) -> AxisRule:
+    stride = round(size / output)
+    return AxisRule(size, 0, size, stride, size - output * stride)
 
 
 class _Trials:
@@ -117,22 +160,35 @@ class _Trials:
                 self.failure = self.failure or str(error)
         return self._known[shape]
 
-    def along(self, axis: int, base: int) -> Callable[[int], int | None]:
-        """Output size on one axis for its input size, the other axes being ``base`` long."""
+    def enlarged(self) -> list[Shape]:
+        """Outputs that are larger than what they were made of."""
+        outputs = [
+            output
+            for shape, output in self._known.items()
+            if output is not None and any(o > n for o, n in zip(output, shape, strict=True))
+        ]
+        return list(dict.fromkeys(outputs))
+
+    def is_shared(self, output: Shape) -> bool:
+        """Whether several inputs gave an output of this shape."""
+        return list(self._known.values()).count(output) > 1
+
+    def along(self, axis: int, base: Shape) -> Callable[[int], int | None]:
+        """Output size on one axis for its input size, the other axes being as long as in base."""
 
         def output(size: int) -> int | None:
-            result = self.output(tuple(size if i == axis else base for i in range(self.ndim)))
+            result = self.output((*base[:axis], size, *base[axis + 1 :]))
             return None if result is None else result[axis]
 
         return output
 
 
-def _grows(trials: _Trials, base: int) -> bool:
+def _grows(trials: _Trials, base: Shape) -> bool:
     """Whether a size runs, and a larger one gives a larger output on every axis."""
     for axis in range(trials.ndim):
         output = trials.along(axis, base)
-        small = output(base)
-        large = None if small is None else output(base + _SPAN)
+        small = output(base[axis])
+        large = None if small is None else output(base[axis] + _SPAN)
         if small is None or large is None or large <= small:
             return False
     return True

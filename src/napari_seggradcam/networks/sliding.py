@@ -5,6 +5,10 @@ other, or because a norm over the whole of what they see makes its size part of 
 image, they go from patch to patch in the way of nnU-Net: half a patch further at most, the rest of
 the image shared evenly; logits are averaged, with most weight to the middle of a patch.
 
+Where an image is smaller than a patch, it is padded with zeros, as nnU-Net does; but for networks
+that run on one size only it is mirrored, as everywhere else, because nothing says that they have
+seen zeros.
+
 References
 ----------
 F. Isensee et al.: nnU-Net: a self-configuring method for deep learning-based biomedical image
@@ -22,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from .images import PreparedImage
-from .sizes import AxisRule
+from .sizes import AxisRule, only_size
 
 Box = tuple[slice, ...]
 
@@ -34,6 +38,22 @@ _CUT = 4 * _DEVIATION  # where scipy's filter, which nnU-Net calls, ends its Gau
 def patch_in_words(patch: Sequence[int]) -> str:
     """Size of a patch for people."""
     return " × ".join(map(str, patch)) + " pixels"
+
+
+def sizes_in_words(patch: Sequence[int] | None, rules: Sequence[AxisRule]) -> str:
+    """Which images a network takes, for people."""
+    only = only_size(rules)
+    if only is not None:
+        return f"{patch_in_words(only)} only, larger images in such patches"
+    if patch is not None:
+        return f"patches of {patch_in_words(patch)}"
+    steps = [rule.step for rule in rules]
+    return f"step {' × '.join(map(str, steps if len(set(steps)) > 1 else steps[:1]))}"
+
+
+def padding_of(patch: Sequence[int] | None, rules: Sequence[AxisRule]) -> str:
+    """How images are padded to the size that a network needs: ``"reflect"`` or ``"zeros"``."""
+    return "reflect" if patch is None or only_size(rules) is not None else "zeros"
 
 
 def first_pixels(size: int, patch: int) -> tuple[int, ...]:
@@ -80,10 +100,10 @@ def check_patch(patch: Sequence[int], ndim: int) -> tuple[int, ...]:
     return sizes
 
 
-def padded_with_zeros(
+def pad_to_patch(
     values: NDArray[np.float32], patch: Sequence[int], rules: Sequence[AxisRule]
 ) -> PreparedImage:
-    """The normalised image with zeros around it, on both sides, until it has room for a patch.
+    """The normalised image, padded on both sides until it has room for a patch.
 
     Parameters
     ----------
@@ -100,18 +120,32 @@ def padded_with_zeros(
         If the network does not take a patch, or its output does not cover it.
     """
     for axis, (size, rule) in enumerate(zip(patch, rules, strict=True)):
-        if rule.fit(size) != size:
-            raise OptionError(
-                f"The network takes no patches of {patch_in_words(patch)}: along axis {axis} its "
-                f"output covers {size} pixels from an input of {rule.fit(size)}. Give a patch= "
-                "that it takes."
-            )
+        if rule.fit(size) != size or rule.margin > 0:
+            raise OptionError(_refusal(patch, axis, rule))
     shape = values.shape[1:]
     missing = [max(0, least - size) for least, size in zip(patch, shape, strict=True)]
     before = tuple(n // 2 for n in missing)
     after = tuple(n - n // 2 for n in missing)
-    padded = np.pad(values, [(0, 0), *zip(before, after, strict=True)])
+    widths = [(0, 0), *zip(before, after, strict=True)]
+    if padding_of(patch, rules) == "zeros":
+        padded = np.pad(values, widths)
+    else:
+        padded = np.pad(values, widths, mode="reflect")
     return PreparedImage(torch.from_numpy(padded[np.newaxis]), shape, before, after)
+
+
+def _refusal(patch: Sequence[int], axis: int, rule: AxisRule) -> str:
+    if rule.is_fixed and rule.margin > 0:
+        return (
+            f"The network takes {rule.base} pixels along axis {axis}, and no other number, and its "
+            f"output covers {rule.base - rule.margin} of them; expected one whose output covers "
+            "all of its input. Export it for images of any size."
+        )
+    takes = "it takes" if rule.is_fixed else f"its output covers {patch[axis]} pixels from"
+    return (
+        f"The network takes no patches of {patch_in_words(patch)}: along axis {axis} {takes} "
+        f"an input of {rule.fit(patch[axis])}. Give a patch= that it takes."
+    )
 
 
 def patch_of(image: PreparedImage, window: Box) -> PreparedImage:
@@ -120,7 +154,7 @@ def patch_of(image: PreparedImage, window: Box) -> PreparedImage:
     Parameters
     ----------
     image
-        From `padded_with_zeros`.
+        From `pad_to_patch`.
     window
         Of the padded image.
     """
@@ -142,7 +176,7 @@ def predict_patches(
     Parameters
     ----------
     image
-        From `padded_with_zeros`.
+        From `pad_to_patch`.
     patch
         Size of a patch, per spatial axis.
     predict

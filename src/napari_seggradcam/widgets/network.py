@@ -39,7 +39,7 @@ class Card:
     channels: int
     channel_names: tuple[str, ...] | None
     ndim: int
-    step: str
+    sizes: str
     normalisation: str
     layers: str
     reach: str
@@ -233,7 +233,7 @@ class NetworkSection(Section):
             channels += f" ({', '.join(card.channel_names)})"
         self.architecture.setText(card.architecture)
         self._values["Size"].setText(f"{card.parameters:,} parameters")
-        self._values["Input"].setText(f"{channels}, {card.ndim}D, {card.step}")
+        self._values["Input"].setText(f"{channels}, {card.ndim}D, {card.sizes}")
         self._values["Classes"].setText(_class_list(card.classes, card.colours))
         self._values["Values"].setText(card.normalisation)
         for name, text in (

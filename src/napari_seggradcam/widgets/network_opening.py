@@ -127,6 +127,7 @@ def describe(network: Any) -> Card:
     """Return what the card shows of a network."""
     from ..explain.reach import reach_of
     from ..networks.layers import stages_in_words
+    from ..networks.sliding import sizes_in_words
 
     file, normalisation = network.file, network.normalisation
     return Card(
@@ -137,7 +138,7 @@ def describe(network: Any) -> Card:
         channels=network.channels,
         channel_names=network.channel_names,
         ndim=network.ndim,
-        step=_sizes(network),
+        sizes=sizes_in_words(network.patch, network.rules),
         normalisation="as they are" if normalisation is None else normalisation.describe(),
         layers=stages_in_words(network.layers),
         reach=reach_of(network).in_words(),
@@ -157,14 +158,6 @@ def _notices(file: Any) -> tuple[str, ...]:
 
     scanned = (_SCANNED,) if file.trust == Level.SCANNED.value else ()
     return (*scanned, *file.notices)
-
-
-def _sizes(network: Any) -> str:
-    """Which sizes of images the network takes."""
-    if network.patch is not None:
-        return f"patches of {' × '.join(map(str, network.patch))}"
-    step = network.step if len(set(network.step)) > 1 else network.step[:1]
-    return f"step {' × '.join(map(str, step))}"
 
 
 def import_torch_room() -> Any:

@@ -99,6 +99,25 @@ def test_bundle(kind: str, tmp_path: Path) -> None:
     assert {"encoder", "bottleneck", "skip"} <= {layer.role for layer in network.layers}
 
 
+def test_a_transformer_takes_the_size_of_its_metadata(tmp_path: Path) -> None:
+    options = {
+        "_target_": "UNETR",
+        "spatial_dims": 2,
+        "in_channels": 1,
+        "out_channels": 2,
+        "img_size": [32, 48],
+        "feature_size": 4,
+        "hidden_size": 12,
+        "mlp_dim": 24,
+        "num_heads": 3,
+    }
+    module = make(options)
+    path = write(tmp_path, module, options, described=metadata(spatial_shape=[32, 48]))
+    network = open_network(path, device="cpu")
+    assert (network.patch, network.step) == ((32, 48), (0, 0))
+    assert_same(network, module, (32, 48))
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_torchscript_in_a_bundle(alone: bool, tmp_path: Path) -> None:
     """It is the network itself: expressions of the configuration stay unevaluated."""

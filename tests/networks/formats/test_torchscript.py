@@ -13,21 +13,15 @@ from napari_seggradcam.errors import NetworkFileError, OptionError, UntrustedNet
 from napari_seggradcam.networks.layers import NetworkLayer
 from napari_seggradcam.networks.normalisation import Percentile
 from napari_seggradcam.networks.opening import open_network
-from napari_seggradcam.networks.unet import UNet
-from opened_networks import as_module, assert_same
+from opened_networks import SMALL, as_module, assert_card, assert_same
 from torchscript_files import SmallUNet, export, noisy, save
-
-
-def own(ndim: int) -> nn.Module:
-    return UNet(ndim, in_channels=2, depth=1, base_width=2)
-
 
 CASES: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, ...]]] = {
     "traced": (SmallUNet, "traced", (1, 16, 24)),
     "scripted": (SmallUNet, "scripted", (1, 16, 24)),
     "frozen": (SmallUNet, "frozen scripted", (1, 16, 24)),
-    "own": (lambda: own(2), "traced", (2, 16, 24)),
-    "own in 3D": (lambda: own(3), "traced", (2, 8, 12, 8)),
+    "own": (SMALL["own"][0], "traced", (2, 16, 24)),
+    "own in 3D": (SMALL["own in 3D"][0], "traced", (2, 8, 12, 8)),
 }
 
 
@@ -42,16 +36,9 @@ def test_opened(
     module = noisy(make)
     path = write(tmp_path, module, how, shape)
     network = open_network(path, device="cpu")
-    assert network.file is not None
-    assert (network.file.format, network.file.trust) == ("TorchScript", "scanned graph")
-    assert network.file.check is not None
-    assert network.file.check.what == "TorchScript's own result"
-    assert network.file.check.difference <= 1e-6
-    assert (network.file.notices, network.file.values_known) == ((), False)
+    what = ("TorchScript", "scanned graph"), ("TorchScript's own result", 1e-6)
+    assert_card(network, path, shape, *what)
     assert network.architecture == f"{type(module).__name__} {len(shape) - 1}D"
-    axes = "CYX" if len(shape) == 3 else "CZYX"
-    assert (network.axes, network.channels) == (axes, shape[0])
-    assert (network.name, network.path) == ("network", path)
 
     def kept(layer: NetworkLayer) -> bool:
         # Freezing multiplies norms into the convolutions before them.

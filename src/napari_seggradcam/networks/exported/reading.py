@@ -71,7 +71,7 @@ def read_exported(path: Path, *, trust: bool = False) -> ExportedNetwork:
     UntrustedNetwork
         If opening the file could run code, and ``trust`` is False.
     NetworkFileError
-        If the file is damaged, takes other than one image, or takes images of one size only.
+        If the file is damaged, takes other than one image, or takes several at once only.
     """
     members = _members(path)
     found = scan(tuple(members), members.__getitem__)
@@ -192,12 +192,10 @@ def _shape_of(program: Any, path: Path) -> tuple[int | None, ...]:
             f"The network in {path} takes a tensor with {len(shape)} axes; expected (batch, "
             "channels, 2 or 3 spatial axes)."
         )
-    if any(size is not None for size in (shape[0], *shape[2:]) if size != 1):
-        given = " × ".join("any" if size is None else str(size) for size in shape)
+    if shape[0] not in (None, 1):
         raise NetworkFileError(
-            f"The network in {path} was exported for images of one size: (batch, channels, "
-            f"spatial axes) = {given}. Export it again with dynamic_shapes, such as "
-            "{0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO} for the image, and an example with a batch "
-            "of 2."
+            f"The network in {path} was exported for a batch of {shape[0]} images, and takes no "
+            "single one. Export it again with an example of one image, or with dynamic_shapes that "
+            "leave the batch free, such as {0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO}."
         )
     return shape

@@ -29,6 +29,7 @@ from .declared_tensors import (
     classes_of,
     layout_of,
     only_input,
+    shape_of,
     single_axes,
     sizes_of,
 )
@@ -72,9 +73,12 @@ def read(contents: Contents, request: Request) -> Reading:
     module, notices = read_weights(package, weights)
     put_in_order(module, tensors.taken, tensors.returned)
     check, said = _checked(package, tensors, module)
-    sizes = sizes_of(tensors.input, tensors.taken)
-    if None in sizes:
-        said.append("The package is described for images of one size; others were not tested.")
+    told = sizes_of(tensors.input, tensors.taken)
+    sizes = [size for size in told if size is not None]
+    is_told, is_free = len(sizes) == len(told), all(step > 0 for _, step in sizes)
+    if not is_free:
+        words = " × ".join("any" if size is None or size[1] else str(size[0]) for size in told)
+        said.append(f"The package is for images of {words} pixels, and says nothing of others.")
     axes = f"C{tensors.taken.spatial}"
     names = channel_names_of(tensors.input)
     return Reading(
@@ -87,7 +91,8 @@ def read(contents: Contents, request: Request) -> Reading:
         normalisation=tensors.normalisation,
         values_known=True,
         output=str(tensors.output.id) if len(tensors.returned) > 1 else None,
-        sizes=[size for size in sizes if size is not None] if None not in sizes else None,
+        sizes=sizes if is_told and is_free else None,
+        runs_at=shape_of(sizes) if is_told else None,
         name=str(package.description.name),
         provenance=_provenance(package, weights),
         check=check,

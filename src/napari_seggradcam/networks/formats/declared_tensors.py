@@ -15,6 +15,9 @@ _GENERIC = re.compile(
 )
 
 
+_LENGTH = 64  # pixels of a side that may have any
+
+
 class UnknownAxes(ValueError):
     """Axes that networks here do not have; the message says which."""
 
@@ -77,7 +80,7 @@ def classes_of(tensor: Any) -> tuple[str, ...] | None:
 
 
 def sizes_of(tensor: Any, layout: Layout) -> tuple[tuple[int, int] | None, ...]:
-    """Smallest size and step of every spatial axis; None where there is one size only."""
+    """Smallest size and step of every spatial axis; step 0: no other size; None: not told."""
     axes = {str(axis.id): axis for axis in tensor.axes if axis.type == "space"}
     found = {}
     for axis, letter in zip(tensor.axes, layout.order, strict=True):
@@ -93,9 +96,17 @@ def _size(axis: Any, axes: dict[str, Any]) -> tuple[int, int] | None:
         if reference is None or reference.scale != axis.scale:
             return None
         size, offset = reference.size, size.offset
-    if not hasattr(size, "step"):
-        return None
-    return max(1, size.min + offset), size.step
+    if isinstance(size, int):
+        return max(1, size + offset), 0
+    return (max(1, size.min + offset), size.step) if hasattr(size, "step") else None
+
+
+def shape_of(sizes: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """A spatial shape that suits, of some ten pixels a side where the sizes leave a choice."""
+    return tuple(
+        least + max(0, -(-(_LENGTH - least) // step)) * step if step else least
+        for least, step in sizes
+    )
 
 
 def only_input(inputs: Sequence[Any], where: str) -> Any:

@@ -41,12 +41,13 @@ def read(contents: Contents, request: Request) -> Reading:
     Raises
     ------
     NetworkFileError
-        If it is damaged, or was exported for images of one size.
+        If it is damaged, or was exported for a batch of several images.
     """
     exported = read_exported(contents.path, trust=request.trusted)
-    channels, check, notices = exported.channels, None, []
+    channels, check, notices, size = exported.channels, None, [], None
     try:
-        image = image_for(exported.module, str(contents.path))
+        image = image_for(exported.module, str(contents.path), exported.shape[1:], request.patch)
+        size = tuple(image.shape[2:])
         channels = channels or image.shape[1]
         same = difference(exported.module, exported.original, image)
         check = Check("torch.export's own result", same)
@@ -59,6 +60,7 @@ def read(contents: Contents, request: Request) -> Reading:
         architecture=f"exported graph {len(exported.axes) - 1}D",
         axes=exported.axes,
         channels=channels,
+        runs_at=size,
         check=check,
         notices=notices,
     )

@@ -88,6 +88,7 @@ def read(contents: Contents, request: Request) -> Reading:
         values_known=True,
         name=str(bundle.metadata.get("name", contents.path.stem)),
         sizes=bundle.described(lambda: bundle.sizes),
+        runs_at=bundle.described(lambda: bundle.shape) or (scripted.runs_at if scripted else None),
         provenance={
             key: str(bundle.metadata[key])
             for key in ("version", "task", "authors", "copyright")
@@ -242,6 +243,13 @@ class _Bundle:
             return None
         steps = [int(match[1] or match[2]) for match in found if match is not None]
         return [(step, step) for step in steps] if min(steps) > 0 else None
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Spatial shape of the images that it was trained on, if that is told in pixels."""
+        shape = self._format("inputs").get("spatial_shape") or ()
+        numbers = tuple(size for size in shape if isinstance(size, int) and size > 0)
+        return numbers if numbers and len(numbers) == len(shape) else None
 
     def notices(self, others: list[str]) -> Iterator[str]:
         """What a person should know."""

@@ -57,30 +57,22 @@ def read(contents: Contents, request: Request) -> Reading:
     """
     content, module = read_graph(contents)
     description = describe_onnx(content)
-    image = _image_of(description, module, str(contents.path))
+    image = image_for(module, str(contents.path), description.shape[1:], request.patch)
     notices = []
     if any(size is not None for size in description.spatial):
         sizes = " × ".join("any" if s is None else str(s) for s in description.spatial)
-        notices.append(f"The file is for images of {sizes} pixels; others were not tested.")
+        notices.append(f"The file is for images of {sizes} pixels, and says nothing of others.")
     return Reading(
         module,
         architecture=f"ONNX graph {image.ndim - 2}D, opset {description.opset}",
         axes="CYX" if image.ndim == 4 else "CZYX",
         channels=image.shape[1],
+        runs_at=tuple(image.shape[2:]),
         name=contents.path.stem,
         provenance={"producer": description.producer, **description.metadata},
         check=_checked(content, description, module, image),
         notices=notices,
     )
-
-
-def _image_of(description: OnnxDescription, module: nn.Module, where: str) -> torch.Tensor:
-    """An image of the size that the file says, or of one that runs."""
-    sizes = (description.channels, *description.spatial)
-    if len(sizes) < 3 or any(size is None for size in sizes):
-        return image_for(module, where)
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand((1, *(int(size or 1) for size in sizes)), generator=generator)
 
 
 def _checked(

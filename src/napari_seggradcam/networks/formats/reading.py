@@ -24,6 +24,8 @@ class Request:
         Which of several weights of a folder or package; None: the format's first choice.
     output
         Which of several outputs is explained; None: the format's first choice.
+    patch
+        Spatial shape of patches; for a network of one size, that size.
     trusted
         Whether Python code from the file may run.
     """
@@ -32,6 +34,7 @@ class Request:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
     output: str | None = None
+    patch: Sequence[int] | None = None
     trusted: bool = False
 
 
@@ -56,6 +59,9 @@ class Reading:
     patch
         Spatial shape of what the network's own inference gives it at a time, where that is part
         of the answer.
+    runs_at
+        Spatial shape of an image on which it runs, where the file says it or it was tried. It
+        counts where the network runs on no other.
     check
         A comparison with what the file says comes out.
     notices
@@ -78,6 +84,7 @@ class Reading:
     output: str | None = None
     sizes: Sequence[tuple[int, int]] | None = None
     patch: Sequence[int] | None = None
+    runs_at: Sequence[int] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     check: Check | None = None
     notices: Sequence[str] = ()

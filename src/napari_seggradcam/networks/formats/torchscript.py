@@ -49,7 +49,7 @@ def read(contents: Contents, request: Request) -> Reading:
     """
     scripted = read_scripted(contents.path)
     module = mirror(scripted)
-    image = image_for(module, str(contents.path))
+    image = image_for(module, str(contents.path), patch=request.patch)
     notices = [notice for notice in [trained_mode(scripted)] if notice is not None]
     check = None
     try:
@@ -61,6 +61,7 @@ def read(contents: Contents, request: Request) -> Reading:
         architecture=f"{type(module).__name__} {image.ndim - 2}D",
         axes="CYX" if image.ndim == 4 else "CZYX",
         channels=image.shape[1],
+        runs_at=tuple(image.shape[2:]),
         check=check,
         notices=notices,
     )

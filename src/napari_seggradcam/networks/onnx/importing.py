@@ -62,7 +62,14 @@ def _rank_of_input(graph: "onnx.GraphProto") -> int:
         raise NetworkFileError(
             f"The ONNX graph takes {len(inputs)} inputs ({names}); expected one, the image."
         )
-    return len(inputs[0].type.tensor_type.shape.dim) or 4
+    axes = inputs[0].type.tensor_type.shape.dim
+    if axes and axes[0].dim_value > 1:
+        raise NetworkFileError(
+            f"The ONNX graph was exported for a batch of {axes[0].dim_value} images, and takes no "
+            "single one. Export it again with an example of one image, or with a batch of any "
+            "size (dynamic_axes, dynamic_shapes)."
+        )
+    return len(axes) or 4
 
 
 def _build(graph: Graph, opset: int, rank: int) -> nn.Module:

@@ -1,8 +1,9 @@
 """Names of modules, from what the file tells of the modules that it was exported from.
 
 torch's older exporter names a node ``/encoder/encoder.0/encoder.0.1/Conv``; its newer one notes
-the scopes beside the node. Both lead to ``encoder.0.1``, which is what the exported module was
-called. Where a file tells nothing, the node's own name has to do.
+the scopes beside the node, whose name is made of the function's (``node_relu_5``). Both lead to
+``encoder.0.1``, which is what the exported module was called. Where a file tells nothing, the
+node's own name has to do.
 """
 
 import re
@@ -13,6 +14,8 @@ from torch import nn
 
 from .graphs import Node
 
+_MADE_OF = re.compile(r"node_(.+?)(?:_\d+)?")
+_UNNAMED = "val"  # what the exporter calls values of its own
 _WEIGHT = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)\.weight")
 # Longer paths are no names that anybody reads.
 _LONGEST = 60
@@ -27,23 +30,26 @@ def module_paths(leaves: Sequence[Node], work: Sequence[Node]) -> list[str]:
         The nodes.
     work
         All nodes that compute something from the image, them among them. A module that does
-        one thing gives its name to that; where it does several, each has a name within it.
+        one thing gives its name to that, numbered where it is called again; where it does
+        several, each has a name within it.
     """
     busy = Counter(scope_of(node) for node in work)
+    kinds = Counter(scope for scope, _ in {(scope_of(node), node.op) for node in work})
     wanted = []
     for node in leaves:
         scope = scope_of(node)
-        if _weight_path(node) is not None or (scope and busy[scope] == 1):
+        does_one = busy[scope] == 1 or (node.scopes and kinds[scope] == 1)
+        if _weight_path(node) is not None or (scope and does_one):
             wanted.append(scope)
         else:
             wanted.append(".".join(filter(None, (scope, _label(node)))))
     inner = {path.rsplit(".", n)[0] for path in wanted for n in range(1, path.count(".") + 1)}
-    paths, taken = [], set(inner)
+    paths, taken, others = [], set(inner), set(wanted)
     for node, path in zip(leaves, wanted, strict=True):
         # What holds other modules is no leaf.
         base = f"{path}.{_label(node)}" if path in inner else path
         unique, number = base, 0
-        while unique in taken or _is_reserved(unique):
+        while unique in taken or _is_reserved(unique) or (number and unique in others):
             number += 1
             unique = f"{base}_{number}"
         taken.add(unique)
@@ -101,7 +107,9 @@ def _weight_path(node: Node) -> str | None:
 
 def _label(node: Node) -> str:
     name = re.sub(r"\W", "_", node.name.rsplit("/", 1)[-1]).strip("_")
-    if not name or len(name) > _LONGEST:
+    made_of = _MADE_OF.fullmatch(name) if node.scopes else None
+    name = name if made_of is None else made_of[1]
+    if name in ("", _UNNAMED) or len(name) > _LONGEST:
         return node.op.lower()
     return f"_{name}" if name in _RESERVED else name
 

@@ -47,7 +47,7 @@ def chosen(dock: Any) -> list[str]:
 
 
 def settled(dock: Any, qtbot: Any, met: Callable[[], Any]) -> None:
-    wait(qtbot, lambda: met() and not dock.image_control._timer.isActive(), timeout=10_000)
+    wait(qtbot, lambda: met() and not dock.image_control._timer.isActive())
 
 
 def test_rows_come_with_a_network_of_several_channels(dock: Any, viewer: Any, qtbot: Any) -> None:

@@ -4,13 +4,16 @@ Usage: python benchmarks/opening.py [--repeats 3] [--formats NAME …] [--write 
 
 Every file is a network of about 12.5 million float32 parameters (50 MB), with weights as they are
 drawn, written by the library that writes such files. A fresh process opens it and prints its card:
-imports, reading, checks and probing included. Times are medians, on the clock and of the
-processor (user and system).
+imports, reading, checks and probing included. Another fresh process imports torch and the library
+that builds or reads networks of the format, and does nothing with them; the first row is torch
+alone. Times are medians, on the clock and of the processor (user and system).
 """
 
 import argparse
+import hashlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,7 +22,9 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -187,11 +192,57 @@ def huggingface(folder: Path) -> list[str]:
     return [str(folder / "segformer")]
 
 
+def bioimageio(folder: Path) -> list[str]:
+    from bioimageio.spec import save_bioimageio_package
+    from bioimageio.spec.model import v0_5
+
+    work, module, image = folder / "work", unet(), torch.rand(1, 1, 128, 128)
+    nn.init.constant_(module.head.bias, 5)  # a package's test output has to be of some size
+    work.mkdir()
+    traced = torch.jit.trace(module, image, check_trace=False)
+    torch.jit.save(traced, str(work / "weights.pt"))
+    np.save(work / "image.npy", image.numpy())
+    np.save(work / "logits.npy", module(image).detach().numpy())
+    (work / "README.md").write_text("# U-Net\n\n## Validation\n\nNone.\n")
+    described = v0_5.ModelDescr.model_validate(_package(work))
+    save_bioimageio_package(described, output_path=folder / "package.zip")
+    shutil.rmtree(work)
+    return [str(folder / "package.zip")]
+
+
+def _package(work: Path) -> dict[str, Any]:
+    """Description of a package with TorchScript."""
+
+    def tensor(name: str, channels: list[str], size: Callable[[str], Any]) -> dict[str, Any]:
+        space = [{"type": "space", "id": axis, "size": size(axis)} for axis in "yx"]
+        axes = [{"type": "batch"}, {"type": "channel", "channel_names": channels}, *space]
+        return {"id": name, "axes": axes, "test_tensor": {"source": work / f"{name}.npy"}}
+
+    sha256 = hashlib.sha256((work / "weights.pt").read_bytes()).hexdigest()
+    weights = {"source": work / "weights.pt", "sha256": sha256, "pytorch_version": "2.13.0"}
+    return {
+        "type": "model",
+        "format_version": "0.5.4",
+        "name": "U-Net",
+        "description": "Made by a benchmark.",
+        "authors": [{"name": "A. Tester"}],
+        "cite": [{"text": "Ronneberger et al. 2015", "doi": "10.1007/978-3-319-24574-4_28"}],
+        "license": "MIT",
+        "documentation": {"source": work / "README.md"},
+        "inputs": [tensor("image", ["grey"], lambda axis: {"min": 16, "step": 16})],
+        "outputs": [
+            tensor("logits", ["out", "in"], lambda axis: {"tensor_id": "image", "axis_id": axis})
+        ],
+        "weights": {"torchscript": weights},
+    }
+
+
 FORMATS: dict[str, Callable[[Path], list[str]]] = {
     "native": native,
     "state dict, recognised": state_dict,
     "state dict, factory": with_factory,
     "whole module": whole_module,
+    "BioImage.IO": bioimageio,
     "TorchScript": torchscript,
     "torch.export": exported,
     "ONNX": onnx,
@@ -203,18 +254,42 @@ FORMATS: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
-def timed(words: list[str]) -> tuple[float, float, str]:
+# What has to be imported for networks of a format beside torch, by whoever opens them.
+LIBRARIES = {
+    "BioImage.IO": "import bioimageio.spec.model",
+    "torch.export": "import torch.export.pt2_archive._package",
+    "ONNX": "import onnx, onnxruntime",
+    "nnU-Net": "from dynamic_network_architectures.architectures import unet",
+    "smp": "import segmentation_models_pytorch",
+    "MONAI": "import monai.networks.nets",
+    "Hugging Face": "from transformers import AutoModelForSemanticSegmentation as Auto\n"
+    "from transformers import SegformerForSemanticSegmentation",
+}
+
+
+def timed(program: str, words: list[str]) -> tuple[float, float, str]:
     """Seconds on the clock and of the processor, and what was printed."""
+    # Installed packages are compiled, and so is this one once it has run.
+    ours = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started, before = time.perf_counter(), os.times()
-    program = TORCHVISION + "from napari_seggradcam.cli import app; app()"
     found = subprocess.run(
-        [sys.executable, "-c", program, "open", "--json", *words], capture_output=True, text=True
+        [sys.executable, "-c", TORCHVISION + program, *words],
+        capture_output=True,
+        text=True,
+        env=ours,
     )
     wall, after = time.perf_counter() - started, os.times()
     if found.returncode:
         raise SystemExit(f"{words}: {found.stderr}")
     used = after.children_user + after.children_system
     return wall, used - before.children_user - before.children_system, found.stdout
+
+
+def medians(program: str, words: list[str], repeats: int) -> tuple[float, float, str]:
+    """The same, of several runs."""
+    found = [timed(program, words) for _ in range(repeats)]
+    wall, used = (statistics.median(one[i] for one in found) for i in (0, 1))
+    return wall, used, found[0][2]
 
 
 def size_of(path: Path) -> float:
@@ -227,12 +302,16 @@ def measure(name: str, repeats: int) -> str:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript's exporters call themselves deprecated
         words = FORMATS[name](Path(folder))
-        found = [timed(words) for _ in range(repeats)]
-        wall, used = (statistics.median(one[i] for one in found) for i in (0, 1))
-        card = json.loads(found[0][2])
+        opening = "from napari_seggradcam.cli import app; app()"
+        wall, used, printed = medians(opening, ["open", "--json", *words], repeats)
+        card = json.loads(printed)
         megabytes = size_of(Path(words[0]))
+    alone = " | "
+    if name in LIBRARIES:
+        library = medians(LIBRARIES[name], [], repeats)
+        alone = f"{library[0]:.1f} | {library[1]:.1f}"
     numbers = f"{card['parameters'] / 1e6:.1f} | {megabytes:.0f} | {wall:.1f} | {used:.1f}"
-    return f"| {name} | {numbers} |"
+    return f"| {name} | {numbers} | {alone} |"
 
 
 def main() -> None:
@@ -243,9 +322,12 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="Markdown file for the table")
     given = parser.parse_args()
     lines = [
-        "| format | million parameters | MB | seconds, clock | seconds, processor |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| format | million parameters | MB | seconds | processor | its library | processor |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
+    wall, used, _ = medians("", [], given.repeats)
+    lines.append(f"| *torch alone* | | | {wall:.1f} | {used:.1f} | | |")
+    print(*lines, sep="\n", flush=True)
     for name in given.formats:
         lines.append(measure(name, given.repeats))
         print(lines[-1], flush=True)

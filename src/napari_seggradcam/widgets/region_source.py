@@ -134,8 +134,10 @@ def _predicted(source: Source, prediction: NDArray[Any] | None) -> Mask:
 
 def _single_pixel(source: Source, plan: InputPlan) -> Mask:
     pixel = source.pixel
-    fits = pixel is not None and len(pixel) == len(plan.shape)
-    if not fits or any(not 0 <= i < side for i, side in zip(pixel or (), plan.shape, strict=False)):
+    if pixel is None:
+        raise RegionError("No pixel is chosen. Ctrl-click the image to choose one.")
+    fits = len(pixel) == len(plan.shape)
+    if not fits or any(not 0 <= i < side for i, side in zip(pixel, plan.shape, strict=True)):
         raise RegionError(
             f"The pixel {pixel} is not on this image of shape {plan.shape}."
             " Ctrl-click the image to choose another."

@@ -144,10 +144,10 @@ def test_the_engine_keeps_a_tape_of_it(written: Callable[[bytes], Path]) -> None
         assert habits_of(network, (48, 80)).recordable
 
 
-def test_files_for_one_size_are_recognised(written: Callable[[bytes], Path]) -> None:
+def test_files_for_a_batch_of_several_are_refused(written: Callable[[bytes], Path]) -> None:
     content = content_of("own", free=False)
     assert findings(content) == ""
-    with pytest.raises(NetworkFileError, match=r"2 × 1 × 64 × 32.*dynamic_shapes"):
+    with pytest.raises(NetworkFileError, match=r"a batch of 2 images.*dynamic_shapes"):
         read_exported(written(content))
 
 

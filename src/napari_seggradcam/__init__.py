@@ -35,10 +35,14 @@ _HOME = {
     "Heatmap": "explain.explanation",
     "open_explanation": "explain.explanation",
     "explain_large": "explain.large",
-    "everywhere": "explain.regions",
-    "label": "explain.regions",
-    "pixel": "explain.regions",
-    "predicted": "explain.regions",
+    "border": "explain.regions.weighted",
+    "contrast": "explain.regions.weighted",
+    "everywhere": "explain.regions.sets",
+    "false_negatives": "explain.regions.sets",
+    "false_positives": "explain.regions.sets",
+    "label": "explain.regions.sets",
+    "pixel": "explain.regions.sets",
+    "predicted": "explain.regions.sets",
     "open_sample": "scenes.samples",
 }
 
@@ -66,9 +70,13 @@ __all__ = [
     "UNet",
     "UntrustedNetwork",
     "__version__",
+    "border",
+    "contrast",
     "everywhere",
     "explain",
     "explain_large",
+    "false_negatives",
+    "false_positives",
     "label",
     "open_explanation",
     "open_network",
@@ -114,7 +122,15 @@ if TYPE_CHECKING:
     from .explain.explainer import Explainer, explain
     from .explain.explanation import Explanation, Heatmap, open_explanation
     from .explain.large import explain_large
-    from .explain.regions import everywhere, label, pixel, predicted
+    from .explain.regions.sets import (
+        everywhere,
+        false_negatives,
+        false_positives,
+        label,
+        pixel,
+        predicted,
+    )
+    from .explain.regions.weighted import border, contrast
     from .networks.layers import NetworkLayer
     from .networks.network import Network
     from .networks.opening import open_network

@@ -13,14 +13,14 @@ from torch import nn
 
 import napari_seggradcam as sgc
 from architectures import Coarse, DenseEncoder, DoubleConvUNet, GridGate, Pyramid
-from napari_seggradcam.explain import passes
+from napari_seggradcam.explain import jobs, passes
 from napari_seggradcam.explain.activations import Activations
 from napari_seggradcam.explain.axis_reach import AxisReach
 from napari_seggradcam.explain.crops import CropPlanner
 from napari_seggradcam.explain.fitting import bytes_per_pixel
 from napari_seggradcam.explain.reach import Reach
-from napari_seggradcam.explain.scores import OutputRegion
-from napari_seggradcam.explain.seg_grad_cam import LayerWeights, answers
+from napari_seggradcam.explain.methods.gradient import LayerGradient
+from napari_seggradcam.explain.regions.output import OutputRegion
 from napari_seggradcam.networks.sizes import AxisRule
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
@@ -91,19 +91,25 @@ class Whole:
 def on_the_whole(ask: Callable[[], sgc.Explanation]) -> Whole:
     summed: list[tuple[float, float]] = []
 
-    below = passes.answers
+    below = jobs.fill
 
-    def spy(weights: Sequence[LayerWeights], maps: torch.Tensor) -> object:
-        for one in weights:
+    def spy(
+        answers: object,
+        weights: object,
+        gradients: Sequence[LayerGradient],
+        maps: torch.Tensor,
+        box: object,
+    ) -> None:
+        for one in gradients:
             size = torch.zeros(maps.shape[1]) if one._size is None else one._size.float()
             size = size / maps[0, 0].numel()
             largest = torch.tensordot(size, maps[0].float().abs(), dims=1).max()
             summed.append((float(size.max()), float(largest)))
-        return below(weights, maps)
+        below(answers, weights, gradients, maps, box)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passes, "reach_of", lambda *_: Reach(None, "test"))
-        patch.setattr(passes, "answers", spy)
+        patch.setattr(jobs, "fill", spy)
         return Whole(ask(), summed)
 
 
@@ -268,11 +274,14 @@ def test_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     network.module.double()
     sums: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def spy(weights: Sequence[LayerWeights], maps: torch.Tensor) -> object:
-        sums.extend((one._sum.numpy(), one._size.numpy()) for one in weights)
-        return answers(weights, maps)
+    weigh = jobs.Job.weigh
 
-    monkeypatch.setattr(passes, "answers", spy)
+    def spy(self: jobs.Job, name: str, *args: object) -> object:
+        gradient = self.gradients[name]
+        sums.append((gradient._sum.numpy(), gradient._size.numpy()))
+        return weigh(self, name, *args)
+
+    monkeypatch.setattr(jobs.Job, "weigh", spy)
     mask = np.zeros(SHAPE, bool)
     mask[0:9, 100:120] = mask[100, 3] = True
     found = sgc.explain(network, IMAGE, mask, target=1, layers="levels")

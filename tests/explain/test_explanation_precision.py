@@ -10,7 +10,7 @@ from monai.networks import nets
 import napari_seggradcam as sgc
 from napari_seggradcam.explain import reach
 from napari_seggradcam.explain.reach import mark_not_local, reach_of
-from napari_seggradcam.explain.seg_grad_cam import NORMALISED_AWAY
+from napari_seggradcam.explain.methods.gradient import NORMALISED_AWAY
 
 SHAPE = (192, 256)
 IMAGE = np.random.default_rng(2).random(SHAPE, np.float32)

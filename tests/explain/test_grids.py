@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 import napari_seggradcam as sgc
-from napari_seggradcam.explain.regions import Footprint, as_region
-from napari_seggradcam.explain.scores import on_output
+from napari_seggradcam.explain.regions.output import on_output
+from napari_seggradcam.explain.regions.region import Footprint, as_region
 from napari_seggradcam.networks.outputs import MapGrid
 
 
@@ -200,7 +200,11 @@ def test_union_intersection_difference(seed: int) -> None:
     [
         (np.zeros(IMAGE.shape, bool), "has no pixel on the image"),
         (np.ones((4, 4), bool), r"shape \(4, 4\) and the image \(16, 20\)"),
-        (np.full(IMAGE.shape, 0.5), "expected a boolean array"),
+        (np.full(IMAGE.shape, 2), "expected a boolean array"),
+        (np.full(IMAGE.shape, np.nan), "weights that are not finite"),
+        (sgc.border(sgc.everywhere()), "has no pixel on the image"),
+        (sgc.contrast(sgc.everywhere(), sgc.pixel(1, 2)), "on one side only"),
+        (sgc.contrast(sgc.pixel(1, 2), sgc.pixel(1, 2)), "has no pixel on the image"),
         (sgc.pixel(16, 0), "lies outside the image"),
         (sgc.pixel(-1, 0), "lies outside the image"),
         (sgc.pixel(1, 2, 3), "lies outside the image"),
@@ -223,8 +227,20 @@ def test_bad_questions() -> None:
         EXPLAINER.explain(everywhere, layers="conv9")
     with pytest.raises(sgc.OptionError, match="known are 'seg-grad-cam'"):
         EXPLAINER.explain(everywhere, method="grad-cam")
-    with pytest.raises(sgc.OptionError, match="score"):
+    with pytest.raises(sgc.OptionError, match="score is 'softmax'; known are 'logit', 'margin'"):
         EXPLAINER.explain(everywhere, score="softmax")
+    with pytest.raises(sgc.OptionError, match="only asked against by score"):
+        EXPLAINER.explain(everywhere, versus=0)
+    with pytest.raises(sgc.TargetError, match="against itself"):
+        EXPLAINER.explain(everywhere, target=1, score="margin", versus=1)
+    with pytest.raises(sgc.OptionError, match="'layer-cam' has no option window; it takes none"):
+        EXPLAINER.explain(everywhere, method="layer-cam", window=3)
+    with pytest.raises(sgc.OptionError, match="expected a whole number from 1"):
+        EXPLAINER.explain(everywhere, method="seg-xres-cam", window=0)
+    with pytest.raises(sgc.OptionError, match="share q above 0"):
+        EXPLAINER.explain(everywhere, truncate=("mass", 1.5))
+    with pytest.raises(sgc.RegionError, match="takes sets of pixels"):
+        sgc.pixel(1, 2) | np.full(IMAGE.shape, 0.5)
     with pytest.raises(sgc.ImageError, match="1 value"):
         sgc.Explainer(unet(), np.where(np.arange(400).reshape(20, 20) == 7, np.nan, 1.0))
     with pytest.raises(sgc.ShapeError, match="4 channels and the network takes 1"):

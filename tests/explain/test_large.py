@@ -16,7 +16,7 @@ from test_crops import MODULES, assert_same, network_of, on_the_whole
 import napari_seggradcam as sgc
 from napari_seggradcam.explain.fitting import bytes_per_pixel
 from napari_seggradcam.explain.reach import reach_of
-from napari_seggradcam.explain.seg_grad_cam import LayerWeights
+from napari_seggradcam.explain.methods.gradient import LayerGradient
 from napari_seggradcam.networks import windows
 from napari_seggradcam.networks.normalisation import Percentile
 
@@ -252,13 +252,13 @@ def test_in_double_precision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """The sums behind the weights agree to 1e-10 of what was summed; files are in single."""
     network = network_of("own").at_precision("float64")
     sums: list[tuple[np.ndarray, np.ndarray]] = []
-    means = LayerWeights.means
+    means = LayerGradient.means
 
-    def spy(self: LayerWeights, *args: Any) -> Any:
+    def spy(self: LayerGradient, *args: Any) -> Any:
         sums.append((self._sum.numpy(), self._size.numpy()))
         return means(self, *args)
 
-    monkeypatch.setattr(LayerWeights, "means", spy)
+    monkeypatch.setattr(LayerGradient, "means", spy)
     options: dict[str, Any] = {"target": 1, "layers": "levels"}
     found = in_parts(network, IMAGE, far_apart(), tmp_path / "e", 64**2, **options)
     half = len(found)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_seggradcam as sgc
-from napari_seggradcam.explain import scores
 from napari_seggradcam.explain.crops import Blocks
-from napari_seggradcam.explain.region_parts import RegionParts, pieces
-from napari_seggradcam.explain.regions import Box, Footprint, as_region
+from napari_seggradcam.explain.regions.output import on_output
+from napari_seggradcam.explain.regions.parts import RegionParts, pieces
+from napari_seggradcam.explain.regions.region import Box, Footprint, as_region
 from napari_seggradcam.networks.outputs import MapGrid
 
 SHAPE = (37, 52)
@@ -88,7 +88,7 @@ def test_a_part_of_the_output_is_that_of_the_whole(data: st.DataObject) -> None:
     footprint = Footprint.of(REGIONS[region], SHAPE, prediction)
     whole = np.zeros(grid.shape)
     try:
-        expected = scores.on_output(footprint, grid)
+        expected = on_output(footprint, grid)
         whole[expected.box] = expected.weights
     except sgc.RegionError:  # nothing of it lies on the output
         pass
@@ -106,7 +106,7 @@ def test_blocks_are_those_of_the_whole(region: str, grid: str, piece: tuple[int,
     occupied = np.zeros_like(found.occupied)
     total = 0.0
     try:
-        whole = scores.on_output(footprint, GRIDS[grid])
+        whole = on_output(footprint, GRIDS[grid])
     except sgc.RegionError:
         pass
     else:

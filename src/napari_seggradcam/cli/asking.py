@@ -11,7 +11,7 @@ from .console import note
 from .options import names_in
 
 if TYPE_CHECKING:
-    from ..explain.regions import Region
+    from ..explain.regions.region import Region
     from ..networks.network import Network
     from ..store.images import ReadImage
 
@@ -78,23 +78,24 @@ class RegionChoice:
         RegionError, TargetError
             If the words make no pixel or no class.
         """
-        from ..explain import regions
+        from ..explain.regions import sets
+        from ..explain.regions.region import as_region
         from ..store import images
 
         if self.mask is not None:
             mask: Any = images.open_mask(self.mask) if large else images.read_labels(self.mask) != 0
-            return regions.as_region(mask)
+            return as_region(mask)
         if self.label is not None and self.labels is not None:
             labels = (images.open_labels if large else images.read_labels)(self.labels)
-            return regions.label(labels, self.label)
+            return sets.label(labels, self.label)
         if self.pixel is not None:
-            return regions.pixel(*_index(self.pixel))
+            return sets.pixel(*_index(self.pixel))
         if self.predicted is not None:
             index = class_of(network, self.predicted)
             if isinstance(index, str):
                 raise TargetError("--predicted needs the name or index of a class.")
-            return regions.predicted(index)
-        return regions.everywhere()
+            return sets.predicted(index)
+        return sets.everywhere()
 
 
 def class_of(network: "Network", text: str) -> int | str:

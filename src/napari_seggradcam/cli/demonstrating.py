@@ -50,8 +50,8 @@ def demo(
 
 def _write(sample: str, label: int | None, out: Path, device: str, as_json: bool) -> None:
     """Explain the sample's region and write the result."""
-    from ..explain import regions
     from ..explain.explainer import explain
+    from ..explain.regions import sets
     from ..networks.opening import open_network
     from ..scenes.samples import open_sample
 
@@ -61,7 +61,7 @@ def _write(sample: str, label: int | None, out: Path, device: str, as_json: bool
         explanation = explain(
             network,
             opened.image,
-            regions.label(opened.instances, opened.region_label),
+            sets.label(opened.instances, opened.region_label),
             axes=opened.axes,
             layers="levels",
             progress=progress,

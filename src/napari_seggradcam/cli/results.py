@@ -28,7 +28,7 @@ def save(
 
         title, subtitle = headline(explanation, network, image_name)
         maps = [explanation[name] for name in explanation]
-        region = explanation.region
+        region = explanation.mask
         written.append(
             save_figure(figure, explanation.image, region, maps, title, subtitle=subtitle)
         )

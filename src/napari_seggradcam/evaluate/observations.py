@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..explain.explainer import Explainer
 from ..explain.explanation import Explanation, Heatmap
-from ..explain.regions import Region
+from ..explain.regions.region import Region
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
 from .area_average import area_average, image_grid

@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 
-import psutil
 import torch
 
 from ..errors import OutOfMemory
@@ -16,6 +15,7 @@ from .capture import Run, read
 from .convolutions import KeepConvolutions
 from .fitting import pixels_at_once
 from .habits import convolution_name, habits_of, numbered, value_name
+from .kept_gradients import KeptGradients
 from .patches import Box
 from .reach import reach_of
 from .replay import Replay
@@ -24,16 +24,6 @@ from .tape import Tape, record
 from .tiled_run import Gathered, OnMaps, run_tiles
 
 Cancel = Callable[[], bool]
-
-# Of the memory that is free when an image is opened.
-_SHARE = 0.25
-
-
-def default_budget(device: torch.device) -> int:
-    """Bytes that feature maps may take by custom: a quarter of what is free on a device."""
-    if device.type == "cuda":
-        return int(_SHARE * torch.cuda.mem_get_info(device)[0])
-    return int(_SHARE * psutil.virtual_memory().available)
 
 
 class Activations:
@@ -52,16 +42,28 @@ class Activations:
     once
         Whether there will be one question only, so that what the next ones would need is not
         kept: memory that is taken for the first time costs more than to compute again.
+    every_gradient
+        As for `KeptGradients`.
 
     Attributes
     ----------
+    gradients : KeptGradients
+        Of the last questions.
     most : int or None
         Pixels that may run at once where memory is short; None: all.
     """
 
-    def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool = False):
+    def __init__(
+        self,
+        network: Network,
+        prepared: PreparedImage,
+        budget: int,
+        once: bool = False,
+        every_gradient: bool = False,
+    ):
         self._budget = budget
         self.once = once
+        self.gradients = KeptGradients(every_gradient)
         self.most: int | None = None
         self._network = network
         self._prepared = prepared
@@ -81,6 +83,8 @@ class Activations:
     @budget.setter
     def budget(self, budget: int) -> None:
         self._budget = budget
+        if self.used > budget:
+            self.gradients.clear()
         while self.used > budget:
             del self._maps[next(iter(self._maps))]
 
@@ -109,9 +113,10 @@ class Activations:
 
     @property
     def used(self) -> int:
-        """Bytes that kept feature maps take."""
+        """Bytes that kept feature maps and gradients take."""
         # A convolution that was asked about is kept under two names.
-        return sum({memory_of(maps): _bytes(maps) for maps in self._maps.values()}.values())
+        maps = sum({memory_of(maps): _bytes(maps) for maps in self._maps.values()}.values())
+        return maps + self.gradients.bytes
 
     @property
     def convolutions(self) -> dict[int, torch.Tensor]:
@@ -160,6 +165,7 @@ class Activations:
     def forget(self) -> None:
         """Let go of everything."""
         self._maps.clear()
+        self.gradients.clear()
         self._logits = self._largest = self._tape = None
         self._has_run = False
         self._input = None  # of the device where the network was

@@ -27,10 +27,11 @@ from ..networks.running import (
     stop_if,
     tensors_in,
 )
+from .patches import Patch
 
 Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
 Run = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
-OnGradient = Callable[[str, torch.Tensor], None]
+OnGradient = Callable[[str, Patch], None]
 
 
 class Taps(ABC):
@@ -252,8 +253,8 @@ class Capture(Taps):
         score
             Scalar made from the logits.
         on_gradient
-            Called with name and gradient, of shape (batch, channels, *spatial). A layer that the
-            score does not depend on gets no call.
+            Called with name and gradient, on all positions. A layer that the score does not depend
+            on gets no call.
         cancel
             Asked at every gradient.
         again
@@ -268,7 +269,7 @@ class Capture(Taps):
         def visit(name: str, gradient: torch.Tensor) -> None:
             stop_if(cancel)
             with torch.no_grad():
-                on_gradient(name, gradient)
+                on_gradient(name, Patch((0,) * (gradient.ndim - 2), gradient))
 
         hooks = ExitStack()
         for name, (node, output) in self._nodes.items():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..networks.sizes import AxisRule
 from .axis_reach import AxisReach
-from .scores import OutputRegion
+from .regions.output import OutputRegion
 
 # What a run costs besides its pixels, in pixels.
 _OVERHEAD = {2: 32**2, 3: 16**3}

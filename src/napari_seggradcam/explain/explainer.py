@@ -9,18 +9,20 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import as_found, stop_if
-from . import scores, seg_grad_cam
-from .activations import default_budget
-from .explanation import Explanation, Heatmap
-from .passes import Asked, Cancel, Found, Passes, Progress
-from .placing import placement_of
-from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
-from .regions import Box, Footprint, Region, as_region, each_label
-from .scores import on_output
-from .seg_grad_cam import LayerAnswer
+from . import scores
+from .explanation import Explanation
+from .fitting import default_budget
+from .heatmaps import heatmap_of
+from .jobs import Asked, Found
+from .methods.cams import SegGradCam
+from .methods.weighting import GradientMethod
+from .passes import Cancel, Passes, Progress
+from .questions import AnswerFacts, ImageFacts, Question, record_of
+from .regions.output import on_output
+from .regions.region import Box, Footprint, Region
+from .regions.sets import each_label
 from .views import View, Views, patch_facts
 
 
@@ -54,6 +56,9 @@ class Explainer:
         free. What does not fit is computed again for every question.
     once
         Whether there will be one question only, so that nothing is kept for the next.
+    gradients
+        Whether gradients are kept as well, so that another method or extent of the question that
+        was asked last needs no pass. Those of a method that needs them are kept anyway.
 
     Raises
     ------
@@ -72,6 +77,7 @@ class Explainer:
         channel_names: Sequence[str] | None = None,
         memory: int | None = None,
         once: bool = False,
+        gradients: bool = False,
     ):
         self.network = network
         self.image = np.asarray(image)
@@ -79,7 +85,7 @@ class Explainer:
         self.channel_names = channel_names
         self._prepared = network.prepare(image, axes)
         budget = default_budget(network.device) if memory is None else memory
-        self._views = Views(network, self._prepared, budget, once)
+        self._views = Views(network, self._prepared, budget, once, gradients)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -117,11 +123,14 @@ class Explainer:
         target: int | str = "predicted",
         layers: str | Iterable[str] = "bottleneck",
         *,
-        method: str = seg_grad_cam.NAME,
-        score: str = scores.NAME,
-        truncate: None = None,
+        method: str = SegGradCam.name,
+        score: str = scores.LOGIT,
+        versus: int | str | None = None,
+        reduce: str = scores.SUM,
+        truncate: str | tuple[str, float] | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        **options: Any,
     ) -> Explanation:
         """Explain the class logit in a region.
 
@@ -129,21 +138,31 @@ class Explainer:
         ----------
         region
             The pixels M: a boolean array on the image grid, or a region such as
-            `napari_seggradcam.pixel`.
+            `napari_seggradcam.pixel`. An array of other numbers says what every pixel counts.
         target
             Class by index or name; ``"predicted"``: the one predicted for most pixels of M.
         layers
             Preset (``"bottleneck"``, ``"levels"``, ``"all"``), name, module path, or a list.
         method
-            ``"seg-grad-cam"``.
+            What is made of feature maps and gradients: ``"seg-grad-cam"``, or another of
+            `napari_seggradcam.explain.methods.known.METHODS`.
         score
-            ``"logit"``: S = Σ_M y_c, as published.
+            What is differentiated: ``"logit"``, S = Σ_M y_c, as published; ``"margin"``,
+            ``"log-probability"`` or ``"probability"``; see `napari_seggradcam.explain.scores`.
+        versus
+            Of a margin, the class that is asked against, by index or name; None: all others.
+        reduce
+            ``"sum"`` over M, as published, or ``"mean"``.
         truncate
-            None: the heatmap's whole extent.
+            Which extent the heatmaps keep: None, all of it; ``"support"``, positions with a
+            gradient; ``("mass", q)``, the smallest set of positions with a share q of
+            Σ |dS/dA_k A_k|; ``"distance"``, positions no further from M than the network sees.
         progress
             Called with steps done, steps in all and the network layer, in the calling thread.
         cancel
             Asked between modules of the forward pass and between gradients of the backward pass.
+        **options
+            Of the method, such as ``window`` of ``"seg-xres-cam"``.
 
         Returns
         -------
@@ -164,7 +183,18 @@ class Explainer:
         Cancelled
             If ``cancel`` said so; nothing has changed then.
         """
-        question = self._question(region, target, layers, method, score, truncate)
+        question = Question.of(
+            self.network,
+            region,
+            target,
+            layers,
+            method=method,
+            score=score,
+            versus=versus,
+            reduce=reduce,
+            truncate=truncate,
+            options=options,
+        )
         stop_if(cancel)
         return self._answer([question], progress or _silent, cancel)[0]
 
@@ -174,11 +204,14 @@ class Explainer:
         target: int | str = "predicted",
         layers: str | Iterable[str] = "bottleneck",
         *,
-        method: str = seg_grad_cam.NAME,
-        score: str = scores.NAME,
-        truncate: None = None,
+        method: str = SegGradCam.name,
+        score: str = scores.LOGIT,
+        versus: int | str | None = None,
+        reduce: str = scores.SUM,
+        truncate: str | tuple[str, float] | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        **options: Any,
     ) -> dict[int, Explanation]:
         """Explain every label value but 0 on its own.
 
@@ -189,7 +222,7 @@ class Explainer:
         ----------
         labels
             Whole numbers on the image grid.
-        target, layers, method, score, truncate, progress, cancel
+        target, layers, method, score, versus, reduce, truncate, progress, cancel, **options
             As for `explain`.
 
         Returns
@@ -205,29 +238,24 @@ class Explainer:
             As for `explain`.
         """
         regions = each_label(labels)
-        questions = [
-            self._question(region, target, layers, method, score, truncate)
-            for region in regions.values()
-        ]
+        ask = partial(
+            Question.of,
+            self.network,
+            target=target,
+            layers=layers,
+            method=method,
+            score=score,
+            versus=versus,
+            reduce=reduce,
+            truncate=truncate,
+            options=options,
+        )
+        questions = [ask(region) for region in regions.values()]
         stop_if(cancel)
         if not questions:
             return {}
         answers = self._answer(questions, progress or _silent, cancel)
         return dict(zip(regions, answers, strict=True))
-
-    def _question(
-        self,
-        region: Region | ArrayLike,
-        target: int | str,
-        layers: str | Iterable[str],
-        method: str,
-        score: str,
-        truncate: None,
-    ) -> Question:
-        check_options(method, score, truncate)
-        if target != "predicted":
-            target = self.network.class_index(target)
-        return Question(as_region(region), target, self.network.select_layers(layers))
 
     def _answer(
         self, questions: Sequence[Question], progress: Progress, cancel: Cancel | None
@@ -262,14 +290,7 @@ class Explainer:
         cancel: Cancel | None,
     ) -> list[Explanation]:
         """Answers to questions about one view of the image."""
-        asked = [
-            Asked(
-                on_output(region, view.grid),
-                partial(self._class, question.target, region),
-                question.target == "predicted",
-            )
-            for question, region in questions
-        ]
+        asked = [self._asked(view, question, region) for question, region in questions]
         passes = Passes(self.network, view.prepared, view.activations)
         found = passes.ask(asked, questions[0][0].layers, progress, cancel)
         return [
@@ -277,20 +298,31 @@ class Explainer:
             for (question, region), one in zip(questions, found, strict=True)
         ]
 
+    def _asked(self, view: View, question: Question, region: Footprint) -> Asked:
+        assert isinstance(question.method, GradientMethod)
+        return Asked(
+            question.score.region(on_output(region, view.grid)),
+            partial(self._class, question.target, region),
+            question.target == "predicted",
+            question.score,
+            question.method,
+            question.truncate,
+        )
+
     def _predicted(self, window: Box) -> NDArray[np.intp]:
         return self.prediction[window]
 
     def _class(self, target: int | str, region: Footprint) -> int:
         """Class c as an index; it may depend on the prediction."""
         if target == "predicted":
-            return int(np.bincount(self.prediction[region.box][region.inside]).argmax())
+            return int(np.bincount(self.prediction[region.box][region.counting_for]).argmax())
         return self.network.class_index(target)
 
     def _explanation(
         self, view: View, question: Question, region: Footprint, found: Found
     ) -> Explanation:
         heatmaps = {
-            layer.name: self._heatmap(view, layer, found.answers[layer.name])
+            layer.name: heatmap_of(self.network, view, question, layer, found, self.image_shape)
             for layer in question.layers
         }
         image = ImageFacts(
@@ -307,29 +339,12 @@ class Explainer:
         )
         return Explanation(
             heatmaps,
-            region.mask(self.image_shape),
+            region.on(self.image_shape),
             self.image,
             found.target,
             self.network.classes[found.target],
             found.score,
             record_of(self.network, image, question, answer),
-        )
-
-    def _heatmap(self, view: View, layer: NetworkLayer, answer: LayerAnswer) -> Heatmap:
-        """A map without the padding, and where on the image it lies."""
-        place = placement_of(layer, answer.signed.shape, view.prepared.before, self.image_shape)
-        signed, empty = np.ascontiguousarray(answer.signed[place.keep]), answer.empty
-        if empty is None and not (signed > 0).any():
-            empty = seg_grad_cam.NO_POSITIVE_EVIDENCE
-        return Heatmap(
-            layer,
-            signed,
-            answer.weights,
-            place.scale,
-            place.translate,
-            self.image_shape,
-            empty,
-            None if view.box is None else tuple((side.start, side.stop) for side in view.box),
         )
 
 

@@ -35,6 +35,10 @@ class Heatmap:
     patch : tuple of (int, int), or None
         First pixel of the image, and the one behind the last, of what the network saw, per
         spatial axis, where it is explained on patches. None: all of the image.
+    kept : ndarray of bool, or None
+        Positions that truncation has kept; None: all, because nothing was truncated.
+    note : str or None
+        What is to be said of the truncation, in a sentence.
     top : float or None
         Upper end of the heatmap's colour scale, as a file has it; None where it was not read from
         one.
@@ -53,6 +57,8 @@ class Heatmap:
     image_shape: tuple[int, ...]
     empty: str | None = None
     patch: tuple[tuple[int, int], ...] | None = None
+    kept: NDArray[np.bool_] | None = None
+    note: str | None = None
     top: float | None = None
 
     @property
@@ -62,39 +68,50 @@ class Heatmap:
 
     @property
     def heatmap(self) -> NDArray[np.float32]:
-        """The positive part of the signed map."""
-        return np.maximum(self.signed, 0)
+        """The positive part of the signed map, where it was not truncated."""
+        positive = np.maximum(self.signed, 0)
+        return positive if self.kept is None else positive * self.kept
+
+    @property
+    def kept_share(self) -> float | None:
+        """Share of the positions that truncation has kept; None where there was none."""
+        return None if self.kept is None else float(self.kept.mean())
 
     def resized(self, signed: bool = False) -> NDArray[np.float32]:
         """Heatmap on the image grid, interpolated linearly between its positions.
 
         Beyond the outermost positions their values go on; beyond the patch, where there is one,
-        all is zero. The ReLU comes after the interpolation, as in the authors' code.
+        all is zero, and so are pixels next to a position that was truncated. The ReLU comes after
+        the interpolation, as in the authors' code.
 
         Parameters
         ----------
         signed
-            Whether to leave the ReLU out.
+            Whether to leave out ReLU and truncation.
 
         Returns
         -------
         ndarray of float32, spatial shape of the image
         """
         resized: NDArray[np.float32] = self.signed
+        kept = None if signed else self.kept
         for axis, size in enumerate(self.image_shape):
             at = np.subtract(np.arange(size), self.translate[axis], dtype=np.float64)
-            resized = _interpolate(resized, axis, at / self.scale[axis])
+            at = np.clip(at / self.scale[axis], 0, self.signed.shape[axis] - 1)
+            resized = _interpolate(resized, axis, at)
+            kept = None if kept is None else np.take(kept, np.round(at).astype(int), axis)
         for axis, (first, stop) in enumerate(self.patch or ()):
             at = np.arange(self.image_shape[axis])
             resized = resized * _along(axis, (first <= at) & (at < stop), resized.ndim)
-        return resized if signed else np.maximum(resized, 0)
+        if signed:
+            return resized
+        return np.maximum(resized, 0) if kept is None else np.maximum(resized, 0) * kept
 
 
 def _interpolate(
     values: NDArray[np.float32], axis: int, at: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Values at fractional positions of one axis, the ends going on."""
-    at = np.clip(at, 0, values.shape[axis] - 1)
+    """Values at fractional positions of one axis."""
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, values.shape[axis] - 1)
     share = _along(axis, (at - low).astype(np.float32), values.ndim)
@@ -117,8 +134,8 @@ class Explanation(Mapping[str, Heatmap]):
     ----------
     heatmaps : dict of Heatmap
         By name of the network layer, in order of execution.
-    region : ndarray of bool
-        M on the image grid.
+    region : ndarray of bool, or of float32
+        M on the image grid; of a weighted region what every pixel counts.
     image : ndarray
         The image as it was given.
     target : int
@@ -126,13 +143,13 @@ class Explanation(Mapping[str, Heatmap]):
     class_name : str
         Its name.
     score : float
-        S, the sum over M of the class logit.
+        S, by custom the sum over M of the class logit.
     record : dict
         How it was made, in JSON types.
     """
 
     heatmaps: dict[str, Heatmap]
-    region: NDArray[np.bool_]
+    region: NDArray[np.bool_] | NDArray[np.float32]
     image: NDArray[Any]
     target: int
     class_name: str
@@ -158,6 +175,12 @@ class Explanation(Mapping[str, Heatmap]):
     def layers(self) -> tuple[str, ...]:
         """Names of the network layers in order of execution."""
         return tuple(self.heatmaps)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Which pixels of the image belong to M, whatever they count."""
+        mask: NDArray[np.bool_] = self.region != 0
+        return mask
 
     @property
     def region_size(self) -> int:
@@ -230,7 +253,13 @@ def _to_stored(heatmap: Heatmap) -> StoredMap:
         heatmap.weights,
         heatmap.scale,
         heatmap.translate,
-        {"layer": asdict(heatmap.layer), "empty": heatmap.empty, "patch": heatmap.patch},
+        {
+            "layer": asdict(heatmap.layer),
+            "empty": heatmap.empty,
+            "patch": heatmap.patch,
+            "note": heatmap.note,
+        },
+        kept=heatmap.kept,
     )
 
 
@@ -249,5 +278,7 @@ def _from_stored(stored: StoredMap, image_shape: tuple[int, ...]) -> Heatmap:
         image_shape,
         stored.empty,
         None if patch is None else tuple(map(tuple, patch)),
+        stored.kept,
+        stored.attributes.get("note"),
         stored.top,
     )

@@ -19,8 +19,16 @@ from .reach import reach_of
 # to 0.54 was measured with U-Nets in 2D and 3D.
 _FORWARD = 1 / 3
 
+# What may be kept, of the memory that is free when an image is opened.
+_KEPT = 0.25
+
 # Blocks of a part along an axis, at least: with less, most of it is margin.
 _BLOCKS = 8
+
+
+def default_budget(device: torch.device) -> int:
+    """Bytes that feature maps may take by custom: a quarter of what is free on a device."""
+    return int(_KEPT * free_memory(device))
 
 
 def free_memory(device: torch.device) -> int:

@@ -15,9 +15,9 @@ from ..networks.network import Network
 from ..networks.running import version_of
 from .capture import Capture, read
 from .convolutions import KeepConvolutions
-from .patches import Sizes
+from .methods.gradient import sums
+from .patches import Patch, Sizes
 from .replay import Replay
-from .seg_grad_cam import sums
 from .tape import Tape, record
 
 # What remainders are of, by number of spatial axes: no stride in use is larger.
@@ -141,8 +141,8 @@ def _totals(logits: torch.Tensor, run: Replay | Capture) -> dict[str, torch.Tens
     factors = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits)
     totals: dict[str, torch.Tensor] = {}
 
-    def on_gradient(name: str, gradient: torch.Tensor) -> None:
-        totals[name] = torch.stack(sums(gradient))
+    def on_gradient(name: str, patch: Patch) -> None:
+        totals[name] = torch.stack(sums(patch.values))
 
     with torch.enable_grad():
         score = (logits * factors).sum()

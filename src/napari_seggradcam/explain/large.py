@@ -25,19 +25,22 @@ from ..networks.network import Network
 from ..networks.running import as_found, digest_of, stop_if
 from ..networks.windows import WindowedImage
 from ..store.growing import GrowingExplanation, MapPlan
-from . import scores, seg_grad_cam
+from . import scores
 from .agreement import TOLERANCES
 from .axis_reach import AxisReach
 from .crops import Blocks, CropPlanner
 from .explanation import Explanation, open_explanation
 from .fitting import bytes_per_pixel
+from .methods.answering import NO_POSITIVE_EVIDENCE
+from .methods.cams import SegGradCam
+from .methods.gradient import LayerGradient
 from .passes import Cancel, Progress
 from .placing import placement_of
-from .questions import AnswerFacts, ImageFacts, Question, check_options, record_of
+from .questions import AnswerFacts, ImageFacts, Question, record_of
 from .reach import layer_shapes, reach_of
-from .region_parts import RegionParts, pieces
-from .regions import Box, Prediction, Region, as_region, no_pixel
-from .seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights
+from .regions.output import in_words, none_on_output
+from .regions.parts import RegionParts, pieces
+from .regions.region import Box, Prediction, Region, no_pixel
 from .tiles import LOGITS, Tiling
 from .window_maps import MapSweep
 from .window_passes import Sums, WindowPasses
@@ -68,9 +71,9 @@ def explain_large(
     channel_names: Sequence[str] | None = None,
     target: int | str = "predicted",
     layers: str | Iterable[str] = "bottleneck",
-    method: str = seg_grad_cam.NAME,
-    score: str = scores.NAME,
-    truncate: None = None,
+    score: str = scores.LOGIT,
+    versus: int | str | None = None,
+    reduce: str = scores.SUM,
     memory: int | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -90,8 +93,9 @@ def explain_large(
         The pixels M: a region, or a boolean array as `image` may be one.
     out
         Folder to write, by custom named ``*.sgc.zarr``. An explanation that is there is replaced.
-    axes, channel_names, target, layers, method, score, truncate
-        As for `Explainer` and `Explainer.explain`.
+    axes, channel_names, target, layers, score, versus, reduce
+        As for `Explainer` and `Explainer.explain`. The method is Seg-Grad-CAM, and the heatmaps
+        keep their whole extent.
     memory
         Bytes that a pass of the network may take; None: 1 GiB, or a quarter of what the machine
         has. The whole computation takes some hundred megabytes more.
@@ -121,10 +125,18 @@ def explain_large(
     --------
     Explainer : for images that fit in memory.
     """
-    check_options(method, score, truncate)
-    if target != "predicted":
-        target = network.class_index(target)
-    question = Question(as_region(region), target, network.select_layers(layers))
+    question = Question.of(
+        network,
+        region,
+        target,
+        layers,
+        method=SegGradCam.name,
+        score=score,
+        versus=versus,
+        reduce=reduce,
+        truncate=None,
+        options={},
+    )
     windowed = WindowedImage(
         image, axes, network.axes, network.channels, network.rules, network.normalisation
     )
@@ -226,7 +238,7 @@ class _Large:
                 "seconds": round(time.perf_counter() - started, 3),
                 "resumed": growing.resumed,
             }
-            on_output = scores.in_words(self._grid, asked.lost)
+            on_output = in_words(self._grid, asked.lost)
             answer = AnswerFacts(asked.pixels, on_output, asked.target, score, computed)
             record = record_of(self._network, facts, self._question, answer)
             return growing.finish(record, self._attributes(weights, work))
@@ -251,6 +263,7 @@ class _Large:
             "image": self._image.digest(self._cancel),
             "region": self._region.digest(len(self._network.classes)),
             "target": self._question.target,
+            "score": self._question.score.describe(),
             "most": self._most,
         }
 
@@ -286,22 +299,25 @@ class _Large:
         per_output = math.prod(round(scale) for scale in self._grid.scale)
         on_output = round(covered * per_output)
         if not on_output:
-            raise scores.none_on_output(pixels, self._grid)
+            raise none_on_output(pixels, self._grid)
+        if self._question.score.reduce == scores.MEAN:
+            self._region.factor = 1 / covered
         target = self._question.target
-        target = work.done["region"]["target"] if target == "predicted" else target
-        return _Asked(int(target), pixels, blocks, pixels - on_output)
+        target = work.done["region"]["target"] if target == "predicted" else int(target)
+        self._question.score.check(target)
+        return _Asked(target, pixels, blocks, pixels - on_output)
 
     def _weigh(
         self, boxes: Sequence[Box], asked: _Asked, work: Work, progress: Progress
-    ) -> dict[str, LayerWeights]:
+    ) -> dict[str, LayerGradient]:
         """Weights from passes over crops that together have all of M."""
-        weights = {layer.name: LayerWeights() for layer in self._layers}
+        weights = {layer.name: LayerGradient() for layer in self._layers}
         total = len(boxes) + len(self._tiling)
         for number, box in enumerate(boxes, start=1):
             name = f"crop {number}"
             if name not in work.done:
                 crop = self._planner.crop(self._region.on_output(box, self._prediction))
-                found, score = self._passes.weigh(crop, asked.target)
+                found, score = self._passes.weigh(crop, asked.target, self._question.score)
                 work.save(name, self._packed(found))
                 work.note(name, score=score)
             # From the file in any case, so that the sum does not depend on where it was ended.
@@ -323,7 +339,7 @@ class _Large:
         return torch.cat(rows, dim=1).numpy()
 
     def _write_weights(
-        self, weights: Mapping[str, LayerWeights], growing: GrowingExplanation
+        self, weights: Mapping[str, LayerGradient], growing: GrowingExplanation
     ) -> dict[str, torch.Tensor]:
         alphas = {}
         for layer in self._layers:
@@ -346,13 +362,22 @@ class _Large:
         def on_tile(done: int) -> None:
             progress(crops + done, crops + len(self._tiling), "maps")
 
-        sweep = MapSweep(self._passes, self._region, self._prediction, self._placements)
+        sweep = MapSweep(
+            self._passes,
+            self._region,
+            self._prediction,
+            self._placements,
+            self._question.score,
+        )
         sweep.run(self._tiling, alphas, asked.target, work, growing, on_tile)
         tiles = [facts for name, facts in work.done.items() if name.startswith("tile ")]
         score = math.fsum(f["score"] for name, f in work.done.items() if name.startswith("crop "))
         largest = max(facts["largest"] for facts in tiles)
         difference = abs(score - math.fsum(facts["score"] for facts in tiles))
-        if difference > TOLERANCES[self._network.precision] * largest * asked.pixels:
+        if (
+            difference
+            > TOLERANCES[self._network.precision] * largest * asked.pixels * self._region.factor
+        ):
             raise NetworkError(
                 f"The logits of crops add up to {score:g} over the region, and differ from those "
                 f"of tiles by {difference:g}: what this network gives depends on the size of its "
@@ -361,7 +386,7 @@ class _Large:
         return score
 
     def _attributes(
-        self, weights: Mapping[str, LayerWeights], work: Work
+        self, weights: Mapping[str, LayerGradient], work: Work
     ) -> dict[str, dict[str, Any]]:
         """What else the file says of every map."""
         positive = {name for facts in work.done.values() for name in facts.get("positive", ())}

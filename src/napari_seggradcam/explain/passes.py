@@ -13,11 +13,8 @@ whole image is enough for all, and every feature map is read once.
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-import numpy as np
 import torch
 
 from ..errors import OutOfMemory
@@ -31,17 +28,10 @@ from .capture import Capture, OnGradient, Run
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
 from .fitting import bytes_per_pixel
+from .jobs import Asked, Found, Job, add_totals, answer
+from .methods.gradient import sums
+from .patches import Patch
 from .reach import mark_not_local, reach_of
-from .scores import OutputRegion, score
-from .seg_grad_cam import (
-    LayerAnswer,
-    LayerWeights,
-    answers,
-    blank_answer,
-    signed_maps,
-    sums,
-)
-from .tiled_run import Part
 
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
@@ -56,51 +46,6 @@ _SIZE_MATTERS = (
     "The logits of a crop differ from those of the whole image, so that the network has to see "
     "all of it."
 )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One question, as far as the passes need to know it.
-
-    Attributes
-    ----------
-    region
-        M on the output.
-    target
-        Gives the class c.
-    needs_prediction
-        Whether the logits have to be there for that.
-    """
-
-    region: OutputRegion
-    target: Callable[[], int]
-    needs_prediction: bool
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the passes gave for one question.
-
-    Attributes
-    ----------
-    answers
-        Weights and signed map by name of the network layer.
-    target
-        The class c.
-    score
-        S on the whole image.
-    region
-        M on the output.
-    computed
-        What ran, in words, and seconds until all weights and until all maps were there, for the
-        questions that were computed together.
-    """
-
-    answers: dict[str, LayerAnswer]
-    target: int
-    score: float
-    region: OutputRegion
-    computed: dict[str, Any]
 
 
 class Passes:
@@ -152,39 +97,55 @@ class Passes:
     def _ask(
         self, asked: Sequence[Asked], layers: Sequence[NetworkLayer], run: "_Run"
     ) -> list[Found]:
-        jobs, why_whole = self._plan(asked, layers)
-        is_kept = self._activations.are_kept(layers) or self._reads_once(jobs)
-        forward = any(not job.crops for job in jobs) or not is_kept
-        run.expect(int(forward) + sum(len(job.crops) or 1 for job in jobs))
-        found = self._on_whole([job for job in jobs if not job.crops], run, why_whole)
-        on_crops = [job for job in jobs if job.crops]
+        kept = self._activations
+        jobs = [Job(number, one) for number, one in enumerate(asked)]
+        new = [job for job in jobs if not self._is_known(job, layers)]
+        if new:
+            kept.gradients.clear()  # makes room
+        why_whole = self._plan(new, layers)
+        on_whole = [job for job in new if not job.crops]
+        on_crops = [job for job in jobs if job not in on_whole]
+        is_kept = kept.are_kept(layers) or self._reads_once(jobs)
+        forward = bool(on_whole) or not is_kept
+        run.expect(int(forward) + sum(len(job.crops) or 1 for job in new))
+        found = self._on_whole(on_whole, run, why_whole)
         try:
             found |= self._on_crops(on_crops, run)
         except SizeMatters:
             mark_not_local(self._network, _SIZE_MATTERS)
             found |= self._on_whole(on_crops, run, _SIZE_MATTERS)
+        if not kept.once:
+            kept.gradients.clear()
+            gradients = {job.key: job.gradients for job in jobs}
+            kept.gradients.keep(gradients, kept.budget - kept.used)
         return [found[number] for number in range(len(asked))]
 
-    def _plan(
-        self, asked: Sequence[Asked], layers: Sequence[NetworkLayer]
-    ) -> "tuple[list[_Job], str]":
-        """Crops to run for every question, or none and why."""
+    def _is_known(self, job: Job, layers: Sequence[NetworkLayer]) -> bool:
+        """Whether the gradients of a question are kept: another method or extent was asked."""
+        if not self._activations.has_logits:
+            return False
+        job.decide()
+        gradients = self._activations.gradients.of(job.key, layers)
+        job.gradients = gradients or {}
+        return gradients is not None
+
+    def _plan(self, jobs: Sequence[Job], layers: Sequence[NetworkLayer]) -> str:
+        """Give every question the crops to run, or none; returns why it has none."""
         reach = reach_of(self._network, self._shape)
         if reach.axes is None:
-            return [_Job(number, one, []) for number, one in enumerate(asked)], reach.why_not
+            return reach.why_not
         planner = CropPlanner(reach.axes, self._network.rules, self._shape, self._most)
         whole = math.prod(self._shape)
         # One pass forward is there for all questions.
-        forward = 0 if self._activations.are_kept(layers) else whole / len(asked)
-        jobs = []
-        for number, one in enumerate(asked):
-            crops = planner.plan(one.region)
+        forward = 0 if self._activations.are_kept(layers) else whole / max(1, len(jobs))
+        for job in jobs:
+            crops = planner.plan(job.asked.region)
             cost = forward + (1 + _BACKWARD) * planner.cost(crops)
             is_dear = whole <= self._most and (1 + _BACKWARD) * whole <= cost
-            jobs.append(_Job(number, one, [] if is_dear else crops))
-        return jobs, "Most of the image matters to the region."
+            job.crops = [] if is_dear else crops
+        return "Most of the image matters to the region."
 
-    def _reads_once(self, jobs: "Sequence[_Job]") -> bool:
+    def _reads_once(self, jobs: "Sequence[Job]") -> bool:
         """Whether maps are read when the weights are there, in one run, and nothing is kept."""
         kept = self._activations
         needs_prediction = any(job.asked.needs_prediction for job in jobs)
@@ -201,21 +162,25 @@ class Passes:
         by_budget = self._activations.budget // bytes_per_pixel(self._network)
         return min(by_budget, self._activations.most or by_budget)
 
-    def _on_crops(self, jobs: "Sequence[_Job]", run: "_Run") -> dict[int, Found]:
+    def _on_crops(self, jobs: "Sequence[Job]", run: "_Run") -> dict[int, Found]:
         if not jobs:
             return {}
         started = time.perf_counter()
         kept = self._activations
-        if not self._reads_once(jobs):
+        if not self._reads_once(jobs) and any(job.crops for job in jobs):
             kept.prepare(run.layers, run.step, run.cancel)
         for job in jobs:
-            job.decide(run.layers)
+            job.decide()
+            if job.crops:
+                job.begin(run.layers, kept.gradients.every)
         logits: list[tuple[Crop, torch.Tensor]] = []
         for batch in _batches(jobs, self._most):
             logits += self._run_batch(batch, run)
         weighted = time.perf_counter()
 
-        kept.visit(run.layers, partial(_answer, jobs), run.cancel)
+        if kept.most is not None and any(job.needs_totals for job in jobs):
+            kept.visit(run.layers, partial(add_totals, jobs), run.cancel)
+        kept.visit(run.layers, partial(answer, jobs), run.cancel)
         for crop, theirs in logits:
             here, precision = kept.logits[:, :, *crop.outputs], self._network.precision
             if not same_logits(theirs, here, kept.largest_logit, precision):
@@ -225,14 +190,21 @@ class Passes:
         return {job.number: job.found(kept.logits, job.words(whole), seconds) for job in jobs}
 
     def _run_batch(
-        self, batch: "Sequence[tuple[_Job, Crop]]", run: "_Run"
+        self, batch: "Sequence[tuple[Job, Crop]]", run: "_Run"
     ) -> list[tuple[Crop, torch.Tensor]]:
         """Add to weights what crops of one shape give; returns every crop's logits on its M."""
+        reaches = reach_of(self._network, self._shape).layers
 
-        def on_gradient(name: str, gradient: torch.Tensor) -> None:
-            totals, sizes = sums(gradient)
-            for (job, _), total, size in zip(batch, totals, sizes, strict=True):
-                job.weights[name].add_sums(total, size)
+        def on_gradient(name: str, patch: Patch) -> None:
+            totals, sizes = sums(patch.values)
+            for item, (job, crop) in enumerate(batch):
+                starts = [
+                    axis.output_index(side.start)
+                    for axis, side in zip(reaches[name], crop.window, strict=True)
+                ]
+                gradient = job.gradients[name]
+                gradient.add_sums(totals[item], sizes[item])
+                gradient.add_patch(patch.item(item, starts))
                 run.step(name)
 
         crops = [crop for _, crop in batch]
@@ -241,10 +213,10 @@ class Passes:
             self._run(crops, run) if graph is None else (graph.logits, graph.backward)
         )
         parts = [
-            score(logits[item : item + 1], job.target, crop.region)
+            job.asked.score(logits[item : item + 1], job.target, crop.region)
             for item, (job, crop) in enumerate(batch)
         ]
-        backward(torch.stack(parts).sum(), on_gradient, run.cancel)
+        backward(torch.cat(parts).sum(), on_gradient, run.cancel)
         return [
             (crop, logits.detach()[item : item + 1, :, *crop.region.box].clone())
             for item, (_, crop) in enumerate(batch)
@@ -260,7 +232,7 @@ class Passes:
         convolve = CutConvolutions(kept, whole.shape[2:], windows, centres)
         return self._forward(capture, tensor, run.cancel, convolve), capture.backward
 
-    def _on_whole(self, jobs: "Sequence[_Job]", run: "_Run", why: str) -> dict[int, Found]:
+    def _on_whole(self, jobs: "Sequence[Job]", run: "_Run", why: str) -> dict[int, Found]:
         if not jobs:
             return {}
         started = time.perf_counter()
@@ -269,17 +241,18 @@ class Passes:
         maps = {name: tensor.detach() for name, tensor in capture.maps.items()}
         self._activations.keep(logits.detach(), {} if self._activations.once else maps)
         for job in jobs:
-            job.decide(run.layers)
+            job.decide()
+            job.begin(run.layers, self._activations.gradients.every)
 
-            def on_gradient(name: str, gradient: torch.Tensor, job: _Job = job) -> None:
-                job.weights[name].add(gradient)
+            def on_gradient(name: str, patch: Patch, job: Job = job) -> None:
+                job.gradients[name].add(patch)
                 run.step(name)
 
-            total = score(logits, job.target, job.asked.region)
+            total = job.asked.score(logits, job.target, job.asked.region).sum()
             capture.backward(total, on_gradient, run.cancel, again=job is not jobs[-1])
         weighted = time.perf_counter()
         for layer in run.layers:
-            _answer(jobs, layer.name, maps[layer.name])
+            answer(jobs, layer.name, maps[layer.name], None)
         seconds = (weighted - started, time.perf_counter() - started)
         whole = "image" if self._network.patch is None else "patch"
         where = f"the whole {whole}. {why}"
@@ -298,55 +271,6 @@ class Passes:
             logits = network.run(tensor, capture.calls(network.ndim, network.bypass, in_place_of))
         capture.check()
         return logits
-
-
-@dataclass
-class _Job:
-    """A question on its way to the answer."""
-
-    number: int
-    asked: Asked
-    crops: list[Crop]
-    target: int = -1
-    weights: dict[str, LayerWeights] = field(default_factory=dict)
-    answers: dict[str, LayerAnswer] = field(default_factory=dict)
-
-    def decide(self, layers: Sequence[NetworkLayer]) -> None:
-        """Know the class, and begin with no weights."""
-        self.target = self.asked.target()
-        self.weights = {layer.name: LayerWeights() for layer in layers}
-
-    def words(self, whole: int) -> str:
-        """Which crops ran, of an image of so many pixels."""
-        pixels = sum(crop.pixels for crop in self.crops) / whole
-        count = "1 crop" if len(self.crops) == 1 else f"{len(self.crops)} crops"
-        return f"{count}, {pixels:.1%} of the image"
-
-    def found(self, logits: torch.Tensor, where: str, seconds: tuple[float, float]) -> Found:
-        """The answer, with the whole image's logits for the score."""
-        computed = {
-            "on": where,
-            "seconds_to_weights": round(seconds[0], 4),
-            "seconds_to_maps": round(seconds[1], 4),
-        }
-        region = self.asked.region
-        total = float(score(logits, self.target, region))
-        return Found(self.answers, self.target, total, region, computed)
-
-
-def _answer(jobs: Sequence[_Job], name: str, maps: torch.Tensor, part: Part | None = None) -> None:
-    """Answer every question about a network layer, whose feature maps, or a part, are there."""
-    if part is None:
-        found = answers([job.weights[name] for job in jobs], maps)
-        for job, answer in zip(jobs, found, strict=True):
-            job.answers[name] = answer
-        return
-    for job in jobs:
-        if name not in job.answers:
-            job.answers[name] = blank_answer(job.weights[name], maps, part.shape)
-    alphas = np.stack([job.answers[name].weights for job in jobs])
-    for job, signed in zip(jobs, signed_maps(torch.from_numpy(alphas), maps), strict=True):
-        job.answers[name].signed[part.box] = signed
 
 
 class _Run:
@@ -384,9 +308,9 @@ class _Run:
         self._progress(self._done, self._total, name)
 
 
-def _batches(jobs: Sequence[_Job], most: int) -> Iterator[list[tuple[_Job, Crop]]]:
+def _batches(jobs: Sequence[Job], most: int) -> Iterator[list[tuple[Job, Crop]]]:
     """Crops of one shape together, as many as may run at once."""
-    by_shape: dict[tuple[int, ...], list[tuple[_Job, Crop]]] = {}
+    by_shape: dict[tuple[int, ...], list[tuple[Job, Crop]]] = {}
     for job in jobs:
         for crop in job.crops:
             shape = tuple(side.stop - side.start for side in crop.window)

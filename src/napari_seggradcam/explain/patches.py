@@ -48,6 +48,11 @@ class Patch:
         """Where the box lies."""
         return tuple(slice(f, f + n) for f, n in zip(self.first, self.size, strict=True))
 
+    def item(self, number: int, starts: Sequence[int]) -> "Patch":
+        """One item of the batch, seen from a whole on which its own begins at these positions."""
+        first = tuple(f + start for f, start in zip(self.first, starts, strict=True))
+        return Patch(first, self.values[number : number + 1])
+
     def inside(self, size: Sequence[int]) -> torch.Tensor:
         """All of the gradient, with zeros around the box, for a spatial shape."""
         return self._within((0,) * len(self.first), size)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..networks.layers import NetworkLayer
-from .regions import Box
+from .regions.region import Box
 
 
 @dataclass(frozen=True)

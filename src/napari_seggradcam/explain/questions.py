@@ -1,7 +1,7 @@
 """Questions, and the record: what was asked and how it was answered, in JSON types."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
-from ..errors import OptionError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.normalisation import normalisation_to_dict
 from ..networks.sliding import padding_of
-from . import scores, seg_grad_cam
-from .regions import Region
-
-METHODS = (seg_grad_cam.NAME,)
-SCORES = (scores.NAME,)
-TRUNCATIONS = (None,)
+from .methods.known import method_of
+from .methods.weighting import Method
+from .regions.region import Region, as_region
+from .scores import Score
+from .truncation import Truncation
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,55 @@ class Question:
         Class by index, or ``"predicted"``.
     layers
         The network layers.
+    method
+        What is made of them.
+    score
+        What is differentiated.
+    truncate
+        Which extent the heatmaps keep; None: all.
     """
 
     region: Region
     target: int | str
     layers: tuple[NetworkLayer, ...]
+    method: Method
+    score: Score
+    truncate: Truncation | None = None
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        region: Region | ArrayLike,
+        target: int | str,
+        layers: str | Iterable[str],
+        *,
+        method: str,
+        score: str,
+        versus: int | str | None,
+        reduce: str,
+        truncate: Any,
+        options: dict[str, Any],
+    ) -> "Question":
+        """Question as users ask it; see `Explainer.explain`.
+
+        Raises
+        ------
+        RegionError, TargetError, LayerError, OptionError
+            As there.
+        """
+        asked = Score.of(network, score, versus, reduce)
+        if target != "predicted":
+            target = network.class_index(target)
+            asked.check(target)
+        return cls(
+            as_region(region),
+            target,
+            network.select_layers(layers),
+            method_of(method, options),
+            asked,
+            Truncation.of(truncate),
+        )
 
 
 @dataclass(frozen=True)
@@ -130,10 +173,10 @@ def record_of(
             "class": network.classes[answer.target],
             "target_given": question.target,
             "layers": [layer.name for layer in question.layers],
-            "method": seg_grad_cam.NAME,
-            "score": scores.NAME,
-            "reduce": "sum",
-            "truncate": None,
+            "method": question.method.name,
+            "options": question.method.options(),
+            **question.score.describe(),
+            "truncate": None if question.truncate is None else question.truncate.describe(),
         },
         "network": {
             "name": network.name,
@@ -170,18 +213,6 @@ def record_of(
             "python": platform.python_version(),
         },
     }
-
-
-def check_options(method: str, score: str, truncate: None) -> None:
-    """Raise `OptionError` for a method, score or truncation that does not exist."""
-    _check("method", method, METHODS)
-    _check("score", score, SCORES)
-    _check("truncate", truncate, TRUNCATIONS)
-
-
-def _check(option: str, value: object, known: Sequence[object]) -> None:
-    if value not in known:
-        raise OptionError(f"The {option} is {value!r}; known are {', '.join(map(repr, known))}.")
 
 
 @cache

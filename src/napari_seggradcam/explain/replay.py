@@ -63,8 +63,8 @@ class Replay:
         score
             Scalar made from the logits.
         on_gradient
-            Called with name and gradient, of shape (batch, channels, *box): what of it is not
-            zero. A layer that the score does not depend on gets no call.
+            Called with name and gradient: what of it is not zero. A layer that the score does not
+            depend on gets no call.
         cancel
             Asked at every step.
 
@@ -99,7 +99,7 @@ class Replay:
 
     def _visit(self, number: int, patch: Patch, on_gradient: OnGradient) -> None:
         for name in self._layers.get(number, ()):
-            on_gradient(name, patch.values)
+            on_gradient(name, patch)
 
     def _cut(self, number: int) -> Callable[[Sizes, Sizes], torch.Tensor]:
         return lambda first, size: self._crops(self._kept[number], number, first, size)

@@ -1,183 +1,164 @@
-"""The score S: what is differentiated."""
+"""The score S: what is differentiated.
 
-import math
-from collections.abc import Callable
+S adds up, over the pixels (i, j) of M, a function of the logits y there:
+
+=================  ==================================================================
+``logit``          y_c, as in the paper
+``margin``         y_c − log Σ_{c' ≠ c} exp y_c' = log p_c / (1 − p_c); or y_c − y_c'
+``log-probability``  log p_c
+``probability``    p_c, which the code that the paper's authors released differentiates
+=================  ==================================================================
+
+The margin alone stays the same when anything is added to all logits of a pixel, which leaves the
+probabilities p as they are. p is the softmax of the logits, or the sigmoid of each, where the
+network ends in one or has one row z of logits; then y_1 = z, y_0 = −z and the margin is y_c, again
+log p_c / (1 − p_c).
+
+References
+----------
+K. Vinogradova, A. Dibrov, G. Myers: Towards Interpretable Semantic Segmentation via
+Gradient-Weighted Class Activation Mapping. AAAI-20 student abstract, 2020.
+"""
+
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch.nn import functional
 
-from ..errors import RegionError
-from ..networks.outputs import MapGrid
-from .regions import Box, Footprint, Mask, bounds
+from ..errors import OptionError, TargetError
+from ..networks.network import Network
+from .regions.output import OutputRegion
 
-NAME = "logit"
+LOGIT, MARGIN, LOG_PROBABILITY, PROBABILITY = "logit", "margin", "log-probability", "probability"
+SCORES = (LOGIT, MARGIN, LOG_PROBABILITY, PROBABILITY)
+SUM, MEAN = "sum", "mean"
+REDUCTIONS = (SUM, MEAN)
 
 
 @dataclass(frozen=True)
-class OutputRegion:
-    """A region M on the grid of the network's output.
+class Score:
+    """Which function of the logits is added up, and how.
 
     Attributes
     ----------
-    first
-        Index of the first output pixel of the box around M, per spatial axis.
-    weights
-        Float64, of the box's shape: the share of every output pixel that M covers.
-    how
-        In words, for the record.
+    name
+        One of `SCORES`.
+    versus
+        Of a margin, the class c' that is asked about instead of all others.
+    reduce
+        ``"sum"``, as in the paper, or ``"mean"``: over M, or over each side of a region that
+        weighs two against each other.
+    sigmoid
+        Whether every row of logits has a probability of its own.
     """
 
-    first: tuple[int, ...]
-    weights: NDArray[np.float64]
-    how: str
+    name: str = LOGIT
+    versus: int | None = None
+    reduce: str = SUM
+    sigmoid: bool = False
 
-    @property
-    def box(self) -> tuple[slice, ...]:
-        """The box around M on the output's spatial axes."""
-        return tuple(
-            slice(first, first + size)
-            for first, size in zip(self.first, self.weights.shape, strict=True)
-        )
+    @classmethod
+    def of(
+        cls, network: Network, name: str, versus: int | str | None = None, reduce: str = SUM
+    ) -> "Score":
+        """Score of a network's class.
 
-    def part(self, box: tuple[slice, ...]) -> "OutputRegion":
-        """What of M lies in a box that lies in the box around M."""
-        inner = tuple(
-            slice(b.start - first, b.stop - first) for b, first in zip(box, self.first, strict=True)
-        )
-        return OutputRegion(tuple(b.start for b in box), self.weights[inner], self.how)
+        Parameters
+        ----------
+        network
+            What is explained.
+        name, reduce
+            As for the class.
+        versus
+            Class by index or name.
 
-    def trimmed(self) -> "OutputRegion":
-        """The same region with the smallest box around it."""
-        tight = bounds(self.weights != 0)
-        assert tight is not None  # a region has pixels
-        return self.part(
-            tuple(slice(f + t.start, f + t.stop) for f, t in zip(self.first, tight, strict=True))
-        )
+        Raises
+        ------
+        OptionError
+            If there is no such score or reduction, or ``versus`` is for another score.
+        TargetError
+            If the network has no such class.
+        """
+        check_option("score", name, SCORES)
+        check_option("reduce", reduce, REDUCTIONS)
+        if versus is not None and name != MARGIN:
+            raise OptionError(
+                f"The score is {name!r} and versus is {versus!r}; another class is only asked "
+                'against by score="margin".'
+            )
+        against = None if versus is None else network.class_index(versus)
+        sigmoid = network.rows == 1 or network.activation == "sigmoid"
+        return cls(name, against, reduce, sigmoid)
 
-    def seen_from(self, start: tuple[int, ...]) -> "OutputRegion":
-        """The same region on an output that begins at another pixel."""
-        first = tuple(f - s for f, s in zip(self.first, start, strict=True))
-        return OutputRegion(first, self.weights, self.how)
+    def check(self, target: int) -> None:
+        """Raise `TargetError` if class ``target`` is asked against itself."""
+        if self.versus == target:
+            raise TargetError(
+                f"Class {target} is asked against itself (versus). Choose another class."
+            )
 
+    def region(self, region: OutputRegion) -> OutputRegion:
+        """The region whose sum gives this score."""
+        return region.averaged() if self.reduce == MEAN else region
 
-def on_output(region: Footprint, grid: MapGrid) -> OutputRegion:
-    """Bring a region from the image grid to the grid of the output.
+    def __call__(self, logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tensor:
+        """Score of every item of a batch, in double precision.
 
-    An output pixel that stands for a block of image pixels counts with the share of the block
-    that M covers; an output of the image's resolution is cut out.
+        Parameters
+        ----------
+        logits
+            Of shape (batch, rows, *output).
+        target
+            Class c.
+        region
+            M on the output grid, as `region` gave it.
 
-    Parameters
-    ----------
-    region
-        M on the image grid.
-    grid
-        Where the output's pixels lie on the image.
+        Returns
+        -------
+        torch.Tensor, shape (batch,)
+        """
+        rows = logits[:, target : target + 1] if self._needs_one_row(logits) else logits
+        here = rows[:, :, *region.box]
+        if logits.device.type != "mps":  # which has no double precision
+            here = here.double()
+        pixels = here[:, 0] if rows is not logits else self._of_pixels(here, target)
+        weights = torch.from_numpy(region.weights).to(pixels)
+        return (pixels * weights).flatten(1).sum(1)
 
-    Raises
-    ------
-    RegionError
-        If no output pixel lies in the region.
-    """
-    box = outputs_of(region.box, grid)
-    # Only the box around M is looked at: the image may be much larger.
-    weights = shares(region.part, box, grid)
-    inside = round(float(weights.sum()) * math.prod(_blocks(grid)[1]))
-    if not inside:
-        raise none_on_output(region.pixels, grid)
-    words = in_words(grid, region.pixels - inside)
-    return OutputRegion(tuple(b.start for b in box), weights, words)
+    def describe(self) -> dict[str, Any]:
+        """In JSON types."""
+        return {"score": self.name, "versus": self.versus, "reduce": self.reduce}
 
+    def _needs_one_row(self, logits: torch.Tensor) -> bool:
+        return self.name == LOGIT and logits.shape[1] > 1
 
-def none_on_output(pixels: int, grid: MapGrid) -> RegionError:
-    """The error that a region of so many pixels outside the output is."""
-    return RegionError(
-        f"The region has {pixels} pixels, and none of them lies on the network's output of shape "
-        f"{grid.shape}. Choose a region further inside the image."
-    )
+    def _of_pixels(self, logits: torch.Tensor, target: int) -> torch.Tensor:
+        """Score of every pixel, (batch, *box), of logits (batch, rows, *box)."""
+        if logits.shape[1] == 1:
+            own = logits[:, 0] if target else -logits[:, 0]
+        else:
+            own = logits[:, target]
+        if self.name == LOGIT:
+            return own
+        if self.name == MARGIN:
+            return self._margin(own, logits, target)
+        sigmoid = self.sigmoid
+        log_probability = functional.logsigmoid(own) if sigmoid else own - logits.logsumexp(1)
+        return log_probability if self.name == LOG_PROBABILITY else log_probability.exp()
 
-
-def outputs_of(pixels: Box, grid: MapGrid) -> Box:
-    """Outputs that stand for some of a box of image pixels."""
-    box = []
-    for pixel, start, block, size in zip(pixels, *_blocks(grid), grid.shape, strict=True):
-        first = min(max(0, (pixel.start - start) // block), size)
-        stop = min(max(first, -((start - pixel.stop) // block)), size)
-        box.append(slice(first, stop))
-    return tuple(box)
-
-
-def pixels_of(outputs: Box, grid: MapGrid) -> Box:
-    """Image pixels that a box of outputs stands for; some may lie beyond the image."""
-    return tuple(
-        slice(first + o.start * block, first + o.stop * block)
-        for o, first, block in zip(outputs, *_blocks(grid), strict=True)
-    )
-
-
-def shares(part: Callable[[Box], Mask], outputs: Box, grid: MapGrid) -> NDArray[np.float64]:
-    """Share of every output in a box that M covers.
-
-    Parameters
-    ----------
-    part
-        Gives which pixels of a window belong to M. The window may reach beyond the image, where
-        no pixel does.
-    outputs
-        Box of outputs.
-    grid
-        Where the output's pixels lie on the image.
-    """
-    _, block = _blocks(grid)
-    split = [n for o, b in zip(outputs, block, strict=True) for n in (o.stop - o.start, b)]
-    inside = part(pixels_of(outputs, grid)).astype(np.float64).reshape(split)
-    return np.asarray(inside.mean(axis=tuple(range(1, 2 * len(outputs), 2))))
-
-
-def in_words(grid: MapGrid, lost: int) -> str:
-    """How M was brought to the output, in words.
-
-    Parameters
-    ----------
-    grid
-        Where the output's pixels lie on the image.
-    lost
-        Pixels of M that lie outside the output.
-    """
-    first, block = _blocks(grid)
-    if any(b != 1 for b in block):
-        words = f"share of M in every block of {' × '.join(map(str, block))} image pixels"
-    else:
-        words = f"pixel for pixel on the output of shape {grid.shape}"
-    if any(first):
-        words += f", which begins at image pixel {first}"
-    return words + (f"; {lost} pixels of M lie outside the output" if lost else "")
+    def _margin(self, own: torch.Tensor, logits: torch.Tensor, target: int) -> torch.Tensor:
+        if logits.shape[1] == 1:
+            return own
+        if self.versus is not None:
+            return own - logits[:, self.versus]
+        if self.sigmoid:
+            return own
+        others = torch.cat([logits[:, :target], logits[:, target + 1 :]], 1)
+        return own - others.logsumexp(1)
 
 
-def score(logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tensor:
-    """Sum over M of the class logit, S = Σ_M y_c, as a scalar in double precision.
-
-    Parameters
-    ----------
-    logits
-        Of shape (1, rows, *output).
-    target
-        Class c; with one row z of logits, y_1 = z and y_0 = -z.
-    region
-        M on the output grid.
-    """
-    one_row = logits.shape[1] == 1
-    row = logits[0, 0 if one_row else target][region.box]
-    if logits.device.type != "mps":  # which has no double precision
-        row = row.double()
-    weights = torch.from_numpy(region.weights).to(row)
-    total = (row * weights).sum()
-    return -total if one_row and target == 0 else total
-
-
-def _blocks(grid: MapGrid) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """First image pixel of output pixel 0, and image pixels per output pixel."""
-    block = tuple(round(s) for s in grid.scale)
-    first = (round(t - (b - 1) / 2) for t, b in zip(grid.translate, block, strict=True))
-    return tuple(first), block
+def check_option(option: str, value: object, known: tuple[object, ...]) -> None:
+    """Raise `OptionError` for a value that an option does not have."""
+    if value not in known:
+        raise OptionError(f"The {option} is {value!r}; known are {', '.join(map(repr, known))}.")

@@ -19,7 +19,7 @@ from ..networks.running import as_found, state_of, version_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
 from .activations import Activations, Cancel
 from .questions import PatchFacts
-from .regions import Box, Footprint
+from .regions.region import Box, Footprint
 
 Sizes = tuple[int, ...]
 
@@ -55,15 +55,23 @@ class Views:
         The network; use everything here with its lock held.
     prepared
         What `Network.prepare` has returned.
-    budget, once
+    budget, once, every_gradient
         As for `Activations`.
     """
 
-    def __init__(self, network: Network, prepared: PreparedImage, budget: int, once: bool):
+    def __init__(
+        self,
+        network: Network,
+        prepared: PreparedImage,
+        budget: int,
+        once: bool,
+        every_gradient: bool,
+    ):
         self._network = network
         self._prepared = prepared
         self._budget = budget
         self._once = once
+        self._every_gradient = every_gradient
         self._state: tuple[tuple[int, int], ...] = ()
         self._logits: tuple[torch.Tensor | None, NDArray[np.float32]] | None = None
         patch = network.patch
@@ -93,7 +101,7 @@ class Views:
             return 0
         weights, best = importance(self._network.patch or ()), (0, 0.0, 0)
         for number, window in enumerate(self._windows):
-            pixels = region.part(_minus(window, self._prepared.before))
+            pixels = region.part(_minus(window, self._prepared.before)) != 0
             inside = int(np.count_nonzero(pixels))
             if inside >= max(1, best[0]):
                 # Rounded, because the order in which equals are summed is not the same.
@@ -132,7 +140,9 @@ class Views:
         return self._logits[1]
 
     def _made(self, prepared: PreparedImage, window: Box | None) -> View:
-        activations = Activations(self._network, prepared, self._budget, self._once)
+        activations = Activations(
+            self._network, prepared, self._budget, self._once, self._every_gradient
+        )
         box = None
         if window is not None:
             on_image = _minus(window, self._prepared.before)

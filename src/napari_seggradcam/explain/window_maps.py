@@ -6,11 +6,11 @@ from typing import Any
 import torch
 
 from ..store.growing import GrowingExplanation
+from .methods.answering import signed_maps
 from .placing import Placement
-from .region_parts import RegionParts
-from .regions import Prediction
-from .scores import score
-from .seg_grad_cam import signed_maps
+from .regions.parts import RegionParts
+from .regions.region import Prediction
+from .scores import Score
 from .tiles import LOGITS, Tile, Tiling
 from .window_passes import WindowPasses
 from .work import Work
@@ -27,6 +27,8 @@ class MapSweep:
         M, and what is predicted where M depends on it.
     placements
         Where the maps lie on the image, by name of the network layer.
+    score
+        What is added up over M.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class MapSweep:
         region: RegionParts,
         prediction: Prediction,
         placements: Mapping[str, Placement],
+        score: Score,
     ):
         self._passes = passes
         self._region = region
         self._prediction = prediction
         self._placements = placements
+        self._score = score
 
     def run(
         self,
@@ -105,7 +109,7 @@ class MapSweep:
         region = self._region.on_output(place.whole, self._prediction)
         region = region.seen_from(tuple(whole.start for whole in place.whole))
         return {
-            "score": float(score(here, target, region)),
+            "score": float(self._score(here, target, region)),
             "largest": float(here.abs().max()) if here.numel() else 0.0,
             "positive": positive,
         }

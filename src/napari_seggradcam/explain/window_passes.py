@@ -10,10 +10,11 @@ from ..networks.running import cancellable, channels_last, stop_if
 from ..networks.windows import WindowedImage
 from .capture import Capture, Reading
 from .crops import Crop
+from .methods.gradient import sums
 from .passes import Cancel
-from .regions import Box
-from .scores import score
-from .seg_grad_cam import sums
+from .patches import Patch
+from .regions.region import Box
+from .scores import Score
 
 OnMaps = Callable[[str, torch.Tensor], None]
 Sums = dict[str, tuple[torch.Tensor, torch.Tensor]]
@@ -63,7 +64,7 @@ class WindowPasses:
         with torch.no_grad():
             return self._run(window, taps)
 
-    def weigh(self, crop: Crop, target: int) -> tuple[Sums, float]:
+    def weigh(self, crop: Crop, target: int, score: Score) -> tuple[Sums, float]:
         """Sums of the gradient and of its absolute values by network layer, and the score.
 
         Parameters
@@ -72,17 +73,19 @@ class WindowPasses:
             A part of M and what it sees.
         target
             The class c.
+        score
+            What is differentiated.
         """
         found: Sums = {}
 
-        def on_gradient(name: str, gradient: torch.Tensor) -> None:
-            total, size = sums(gradient)
+        def on_gradient(name: str, patch: Patch) -> None:
+            total, size = sums(patch.values)
             found[name] = total[0], size[0]
 
         capture = Capture(self._network.module, self._layers, lambda name: None)
         logits = self._run(crop.window, capture)
         capture.check()
-        total = score(logits, target, crop.region)
+        total = score(logits, target, crop.region).sum()
         capture.backward(total, on_gradient, self._cancel)
         return found, float(total.detach())
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from ..networks.outputs import MapGrid, on_grid
 from .passes import Progress
-from .regions import Box, Prediction
-from .scores import pixels_of
+from .regions.output import pixels_of
+from .regions.region import Box, Prediction
 from .tiles import LOGITS, Tile, Tiling
 from .window_passes import WindowPasses
 from .work import Work

@@ -7,9 +7,11 @@ What lies in ``name.sgc.zarr`` (Zarr 3, OME-Zarr 0.5)::
     maps/00-encoder-0-relu-2/  axes c, y, x: channel 0 the heatmap, channel 1 the signed map
         0                      the values, float32, at the network layer's own resolution
         weights                one weight per channel of the feature maps
+        kept                   1 where the heatmap was not truncated (optional)
     image/                     the image that was explained (optional)
         labels/region/         the region as an OME-Zarr label image
     labels/region/             the same where no image was stored
+    region-weights             what every pixel of a weighted region counts (optional)
 
 Scale and translation of every map lead to the pixel centres of the image, so that
 any OME-Zarr reader draws the maps where they belong.
@@ -27,6 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ExplanationFileError
+
+Region = NDArray[np.bool_] | NDArray[np.float32]
 
 KEY = "napari_seggradcam"
 """Where the root group's attributes hold what OME-Zarr has no place for."""
@@ -52,6 +56,8 @@ class StoredMap:
         element ``i`` lies at ``scale * i + translate``, pixel centres at whole numbers.
     attributes : dict
         What else is known about the network layer; JSON types only.
+    kept : ndarray of bool or None
+        Positions that truncation has kept; None where nothing was truncated.
     top : float or None
         Upper end of the heatmap's colour scale: its largest value, 1 where that is 0. Known of
         what was read from a file, and not written.
@@ -64,6 +70,7 @@ class StoredMap:
     scale: tuple[float, ...]
     translate: tuple[float, ...]
     attributes: dict[str, Any] = field(default_factory=dict)
+    kept: NDArray[np.bool_] | None = None
     top: float | None = None
 
     @property
@@ -81,7 +88,8 @@ class StoredExplanation:
     ----------
     maps : tuple of StoredMap
         In order of execution.
-    region : ndarray of bool, spatial shape of the image
+    region : ndarray of bool or float32, spatial shape of the image
+        Of a weighted region, what every pixel counts.
     image : ndarray or None
         As it was given, with its own dtype and axis order.
     record : dict
@@ -97,7 +105,7 @@ class StoredExplanation:
     """
 
     maps: tuple[StoredMap, ...]
-    region: NDArray[np.bool_]
+    region: Region
     image: NDArray[Any] | None
     record: dict[str, Any]
     pixel_size: tuple[float, ...]
@@ -122,7 +130,7 @@ def is_explanation(path: str | Path) -> bool:
 def write_explanation(
     path: str | Path,
     maps: Sequence[StoredMap],
-    region: NDArray[np.bool_],
+    region: Region,
     image: NDArray[Any] | None,
     record: dict[str, Any],
     *,
@@ -141,6 +149,7 @@ def write_explanation(
     maps : sequence of StoredMap
         Dask arrays are written chunk by chunk; so are those of region and image.
     region : ndarray of bool, spatial shape of the image
+        Floats say what every pixel of a weighted region counts.
     image : ndarray or None
         The image: shape of `region`, or with one channel axis more, first or last.
     record : dict
@@ -163,18 +172,20 @@ def write_explanation(
         parts do not fit together.
     """
     target = Path(path)
-    region = region.astype(bool, copy=False)
+    region = region.astype(np.float32 if region.dtype.kind == "f" else bool, copy=False)
     _check_parts(maps, region, image)
     description = {
         "format": FORMAT,
         "record": as_json(record, "record"),
         "maps": [
             describe_map(number, stored.name, stored.scale, stored.translate, stored.attributes)
+            | {"truncated": stored.kept is not None}
             for number, stored in enumerate(maps)
         ],
         "pixel_size": [float(size) for size in pixel_size or (1.0,) * region.ndim],
         "units": list(units) if units else None,
         "image_channels": None if image is None else _channel_axis(image, region),
+        "weighted": region.dtype.kind == "f",
     }
     check_replaceable(target)
     from .omezarr import write_parts  # zarr takes half a second to import
@@ -231,6 +242,7 @@ def read_explanation(path: str | Path, lazy: bool = False) -> StoredExplanation:
                 scale=tuple(entry["scale"]),
                 translate=tuple(entry["translate"]),
                 attributes=entry["attributes"],
+                kept=values.kept,
                 top=values.top,
             )
             for entry, values in zip(description["maps"], arrays.maps, strict=True)
@@ -274,9 +286,7 @@ def _description(path: Path) -> dict[str, Any]:
     return dict(description)
 
 
-def _check_parts(
-    maps: Sequence[StoredMap], region: NDArray[np.bool_], image: NDArray[Any] | None
-) -> None:
+def _check_parts(maps: Sequence[StoredMap], region: Region, image: NDArray[Any] | None) -> None:
     """Refuse parts that could not be put on one image again."""
     for stored in maps:
         placed = {stored.signed.ndim, stored.heatmap.ndim, len(stored.scale), len(stored.translate)}
@@ -290,7 +300,7 @@ def _check_parts(
         _channel_axis(image, region)
 
 
-def _channel_axis(image: NDArray[Any], region: NDArray[np.bool_]) -> str:
+def _channel_axis(image: NDArray[Any], region: Region) -> str:
     """Say where the image's channel axis is: "none", "first" or "last"."""
     if image.shape == region.shape:
         return "none"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ome_zarr.writer import add_metadata, write_label_metadata, write_multiscales_metadata
 
 if TYPE_CHECKING:
-    from .explanations import StoredMap
+    from .explanations import Region, StoredMap
     from .growing import MapPlan
 
 _SPATIAL = "zyx"
@@ -33,6 +33,7 @@ class MapArrays:
     heatmap: NDArray[np.float32]
     signed: NDArray[np.float32]
     weights: NDArray[np.float32]
+    kept: NDArray[np.bool_] | None
     top: float
 
 
@@ -43,12 +44,12 @@ class Arrays:
     Attributes
     ----------
     maps : list of MapArrays
-    region : ndarray of bool
+    region : ndarray of bool or float32
     image : ndarray or None
     """
 
     maps: list[MapArrays]
-    region: NDArray[np.bool_]
+    region: "Region"
     image: NDArray[Any] | None
 
 
@@ -66,7 +67,7 @@ def write_parts(
     key: str,
     description: dict[str, Any],
     maps: Sequence["StoredMap"],
-    region: NDArray[np.bool_],
+    region: "Region",
     image: NDArray[Any] | None,
 ) -> None:
     """Write all groups and arrays into an empty folder.
@@ -90,6 +91,9 @@ def write_parts(
         _fill(array, both)
         weights = stored.weights.astype(np.float32)
         _fill(_create_array(group, "weights", weights.shape, np.float32), weights)
+        if stored.kept is not None:
+            kept = stored.kept.astype(np.uint8)
+            _fill(_create_array(group, "kept", kept.shape, np.uint8), kept)
         add_metadata(group, {"omero": {"channels": _channels(array)}})
     parent = root
     if image is not None:
@@ -98,7 +102,9 @@ def write_parts(
             image = np.moveaxis(image, -1, 0)
         placement = _placement(description)
         _fill(_create_image(parent, image.shape, image.dtype, placement, "image"), image)
-    _fill(_create_region(parent, description, region.shape), region.astype(np.uint8))
+    _fill(_create_region(parent, description, region.shape), (region != 0).astype(np.uint8))
+    if description["weighted"]:
+        _fill(_create_array(root, "region-weights", region.shape, np.float32), region)
     _finish(root, key, description)
 
 
@@ -177,7 +183,10 @@ def read_parts(folder: Path, description: dict[str, Any], lazy: bool = False) ->
         heatmap, signed = read(root, f"{entry['path']}/0")
         weights = read(root, f"{entry['path']}/weights")
         shown = root[entry["path"]].attrs["ome"]["omero"]["channels"][0]
-        maps.append(MapArrays(heatmap, signed, weights, float(shown["window"]["max"])))
+        top = float(shown["window"]["max"])
+        # Files of before there was truncation say nothing of it.
+        kept = read(root, f"{entry['path']}/kept").astype(bool) if entry.get("truncated") else None
+        maps.append(MapArrays(heatmap, signed, weights, kept, top))
     image = None
     parent = ""
     if description["image_channels"] is not None:
@@ -185,7 +194,10 @@ def read_parts(folder: Path, description: dict[str, Any], lazy: bool = False) ->
         image = read(root, "image/0")
         if description["image_channels"] == "last":
             image = np.moveaxis(image, 0, -1)
-    region = read(root, f"{parent}labels/region/0").astype(bool)
+    if description.get("weighted"):
+        region = read(root, "region-weights")
+    else:
+        region = read(root, f"{parent}labels/region/0").astype(bool)
     return Arrays(maps, region, image)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from .heatmaps import OUTLINE_WIDTH, ResultSettings, colour_scale, outline_colours
+from .heatmaps import OUTLINE_WIDTH, ResultSettings, colour_scale, outline_colours, sides_of
 from .inputs import ImageInput
 from .ownership import mark
 
@@ -27,7 +27,7 @@ def cell_layers(
     """
     shown, style = shown_image(image)
     shown = spread_image(shown, image, rgb=style["rgb"])
-    region = image.spread(explanation.region.astype(np.uint8))
+    region = image.spread(sides_of(explanation.region))
     for name, heatmap in explanation.items():
         values = heatmap.heatmap
         yield mark(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..explain.explanation import Explanation
 
 OUTLINE = "#ffffff"
+AGAINST = "#4dd0ff"
 OUTLINE_WIDTH = 2
 
 
@@ -96,7 +97,7 @@ def region_layer(explanation: "Explanation", plan: InputPlan, run_id: str) -> La
         As in `heatmap_layer`.
     """
     layer = Labels(
-        np.array(plan.spread(explanation.region.astype(np.uint8))),
+        np.array(plan.spread(sides_of(explanation.region))),
         name=f"{explanation.class_name} · region",
         colormap=outline_colours(),
         opacity=1.0,
@@ -120,6 +121,13 @@ def colour_scale(values: NDArray[Any], top: float | None = None) -> tuple[float,
     return 0.0, largest if largest > 0 else 1.0
 
 
+def sides_of(region: NDArray[Any]) -> NDArray[np.uint8]:
+    """Values of a region's outline: 1 where pixels count for the score, 2 where against it."""
+    if region.dtype == bool:
+        return region.astype(np.uint8)
+    return (region > 0).astype(np.uint8) + np.uint8(2) * (region < 0)
+
+
 def outline_colours() -> DirectLabelColormap:
     """Colours of a region's outline."""
-    return DirectLabelColormap(color_dict={1: OUTLINE, None: "#00000000"})
+    return DirectLabelColormap(color_dict={1: OUTLINE, 2: AGAINST, None: "#00000000"})

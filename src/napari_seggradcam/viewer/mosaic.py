@@ -185,7 +185,7 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
     picture = np.zeros(extent + colours, dtype=shown.dtype)
     shares = np.zeros(extent, dtype=np.float32)
     outlines = np.zeros(extent, dtype=np.uint8)
-    outline = _inner_border(explanation.region)
+    outline = _inner_border(explanation.mask)
     largest = []
     for (row, column), heatmap in zip(corners, explanation.values(), strict=True):
         here = (..., slice(row, row + tile[0]), slice(column, column + tile[1]))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..store.explanations import StoredExplanation, StoredMap, is_explanation, read_explanation
-from .heatmaps import DEFAULT_SETTINGS, colour_scale, outline_colours
+from .heatmaps import DEFAULT_SETTINGS, colour_scale, outline_colours, sides_of
 from .ownership import METADATA_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -79,7 +79,7 @@ def _layers(path: Path) -> list[LayerData]:
         "metadata": metadata,
         **_place(stored),
     }
-    region = stored.region.astype(np.uint8)
+    region = sides_of(stored.region)
     return [*layers, (region, outline, "labels")]
 
 

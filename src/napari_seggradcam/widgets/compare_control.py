@@ -262,7 +262,7 @@ def draw_figure(result: Answer, path: Path) -> None:
     save_figure(
         path,
         explanation.image,
-        explanation.region,
+        explanation.mask,
         list(explanation.values()),
         f"Seg-Grad-CAM: {explanation.class_name} in {explanation.region_size:,} pixels",
         subtitle=f"{question.plan.name}, {question.opened.network.name}",

@@ -175,7 +175,7 @@ class ImageExplainer:
         explainer, memory = self._explainer, self.memory
         if explainer is None or memory == self._in_force:
             return
-        from ..explain.activations import default_budget
+        from ..explain.fitting import default_budget
 
         budget = default_budget(explainer.network.device) if memory is None else memory
         if explainer.memory_used > budget:

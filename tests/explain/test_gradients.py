@@ -3,13 +3,29 @@
 import numpy as np
 import torch
 
-from napari_seggradcam.explain.seg_grad_cam import (
+from napari_seggradcam.explain.jobs import whole_of
+from napari_seggradcam.explain.methods.answering import LayerAnswer, fill
+from napari_seggradcam.explain.methods.cams import SegGradCam
+from napari_seggradcam.explain.methods.gradient import (
     NO_PATH,
     NORMALISED_AWAY,
-    LayerWeights,
-    answers,
+    LayerGradient,
     sums,
 )
+from napari_seggradcam.explain.methods.weighting import LayerShape
+from napari_seggradcam.explain.patches import Patch
+
+
+def answers(gradients: list[LayerGradient], maps: torch.Tensor) -> list[LayerAnswer]:
+    shape = LayerShape("some", maps.shape[1], tuple(maps.shape[2:]), maps.dtype)
+    weights = [SegGradCam().weigh(gradient, shape, None) for gradient in gradients]
+    found = [LayerAnswer.blank(one, shape) for one in weights]
+    fill(found, weights, gradients, maps, whole_of(maps).box)
+    return found
+
+
+def on_all(gradient: torch.Tensor) -> Patch:
+    return Patch((0,) * (gradient.ndim - 2), gradient)
 
 
 def test_sums_are_per_item_and_channel() -> None:
@@ -31,8 +47,8 @@ def test_many_questions_are_one_product() -> None:
     maps = torch.randn(1, 4, 8, 9)
     asked = []
     for gradient in torch.randn(5, 1, 4, 8, 9):
-        asked.append(LayerWeights())
-        asked[-1].add(gradient)
+        asked.append(LayerGradient())
+        asked[-1].add(on_all(gradient))
     alone = [answers([weights], maps)[0] for weights in asked]
     for found, expected in zip(answers(asked, maps), alone, strict=True):
         np.testing.assert_array_equal(found.weights, expected.weights)
@@ -43,10 +59,10 @@ def test_many_questions_are_one_product() -> None:
 
 def test_what_has_no_weights_says_why_among_others() -> None:
     maps = torch.full((1, 2, 3, 3), float("nan"))
-    untouched, zero, cancelling, ordinary = (LayerWeights() for _ in range(4))
-    zero.add(torch.zeros(1, 2, 3, 3))
-    cancelling.add(torch.tensor([1.0, -1.0]).expand(1, 2, 3, 2))
-    ordinary.add(torch.ones(1, 2, 3, 3))
+    untouched, zero, cancelling, ordinary = (LayerGradient() for _ in range(4))
+    zero.add(on_all(torch.zeros(1, 2, 3, 3)))
+    cancelling.add(on_all(torch.tensor([1.0, -1.0]).expand(1, 2, 3, 2)))
+    ordinary.add(on_all(torch.ones(1, 2, 3, 3)))
     found = answers([untouched, ordinary, zero, cancelling], maps)
     assert [answer.empty for answer in found] == [NO_PATH, None, NO_PATH, NORMALISED_AWAY]
     assert [bool(np.isnan(answer.signed).all()) for answer in found] == [False, True, False, False]

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..networks.outputs import MapGrid
-from .crops import Blocks
-from .regions import Box, Mask, Prediction, Region, windowed
-from .scores import OutputRegion, in_words, outputs_of, shares
-
-Shape = tuple[int, ...]
+from ...networks.outputs import MapGrid
+from ..crops import Blocks
+from .output import OutputRegion, in_words, outputs_of, shares
+from .region import Box, Mask, Prediction, Region, Shape, set_of_pixels, windowed
 
 
 def pieces(shape: Sequence[int], piece: Sequence[int]) -> Iterator[Box]:
@@ -38,14 +36,20 @@ class RegionParts:
     piece
         Spatial shape of windows that may be looked at at once.
 
+    Attributes
+    ----------
+    factor : float
+        What every pixel of the region counts.
+
     Raises
     ------
     RegionError
-        If the region does not fit the image.
+        If the region is weighted or does not fit the image.
     """
 
     def __init__(self, region: Region, shape: Shape, grid: MapGrid, piece: Shape):
-        self._region = region
+        self._region = set_of_pixels(region, "An image that is computed tile by tile")
+        self.factor = 1.0
         self._shape = shape
         self._grid = grid
         self._piece = piece
@@ -64,7 +68,8 @@ class RegionParts:
         )
         if any(b.start >= b.stop for b in box):
             return np.zeros([w.stop - w.start for w in window], bool)
-        return windowed(self._region.part(box, prediction), box, window)
+        inside = self._region.part(box, self._shape, prediction)
+        return np.asarray(windowed(inside, box, window), bool)
 
     def digest(self, classes: int) -> str:
         """Hash of the region's pixels, as a function of the class that is predicted there."""
@@ -94,7 +99,7 @@ class RegionParts:
         def part(window: Box) -> Mask:
             return self.part(window, prediction)
 
-        weights = shares(part, box, self._grid)
+        weights = self.factor * shares(part, box, self._grid)
         return OutputRegion(tuple(b.start for b in box), weights, in_words(self._grid, lost))
 
     def blocks(self, sizes: Sequence[int], prediction: Prediction) -> tuple[Blocks, float]:

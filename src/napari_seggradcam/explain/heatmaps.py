@@ -1,0 +1,82 @@
+"""From what a method says of a network layer to a heatmap that lies on the image."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..networks.layers import NetworkLayer
+from ..networks.network import Network
+from .explanation import Heatmap
+from .jobs import Found
+from .methods.answering import NO_POSITIVE_EVIDENCE, LayerAnswer
+from .placing import placement_of
+from .questions import Question
+from .reach import reach_of
+from .regions.region import Mask
+from .truncation import NOTHING_KEPT, extent_of
+from .views import View
+
+
+def heatmap_of(
+    network: Network,
+    view: View,
+    question: Question,
+    layer: NetworkLayer,
+    found: Found,
+    image_shape: tuple[int, ...],
+) -> Heatmap:
+    """A network layer's map without the padding, truncated, and where on the image it lies.
+
+    Parameters
+    ----------
+    network
+        What was asked.
+    view
+        On what it ran.
+    question
+        What was asked.
+    layer
+        The network layer.
+    found
+        What came of it.
+    image_shape
+        Spatial shape of the image.
+    """
+    answer = found.answers[layer.name]
+    place = placement_of(layer, answer.signed.shape, view.prepared.before, image_shape)
+    signed, kept, note = np.ascontiguousarray(answer.signed[place.keep]), None, None
+    if question.truncate is not None:
+        extent, note = extent_of(
+            question.truncate,
+            answer.mass,
+            found.gradients[layer.name],
+            found.region,
+            layer,
+            answer.signed.shape,
+            reach_of(network, view.prepared.padded_shape),
+        )
+        kept = np.ascontiguousarray(extent[place.keep])
+    return Heatmap(
+        layer,
+        signed,
+        answer.weights,
+        place.scale,
+        place.translate,
+        image_shape,
+        _why_empty(answer, signed, kept),
+        None if view.box is None else tuple((side.start, side.stop) for side in view.box),
+        kept,
+        note,
+    )
+
+
+def _why_empty(
+    answer: LayerAnswer, signed: NDArray[np.floating[Any]], kept: Mask | None
+) -> str | None:
+    """Why a heatmap is zero everywhere, or None."""
+    if answer.empty is not None:
+        return answer.empty
+    if not (signed > 0).any():
+        return NO_POSITIVE_EVIDENCE
+    return None if kept is None or (signed[kept] > 0).any() else NOTHING_KEPT

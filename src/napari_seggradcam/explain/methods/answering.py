@@ -1,0 +1,115 @@
+"""From weights to signed maps, for many questions about one network layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .gradient import LayerGradient
+from .weighting import LayerShape, MapWeights, PositionWeights, overlap
+
+NO_POSITIVE_EVIDENCE = (
+    "No positive evidence: the weighted feature maps are nowhere above zero. "
+    "Look at the signed map."
+)
+
+Weights = MapWeights | PositionWeights
+
+
+@dataclass(eq=False)
+class LayerAnswer:
+    """What a method says of one network layer.
+
+    Attributes
+    ----------
+    signed
+        The weighted sum of the feature maps, at the network layer's resolution; float32, float64
+        where the maps are.
+    weights
+        Of every feature map, of the same type, (channels,); where a method weighs every position,
+        the mean over all of them.
+    empty
+        Why there are no weights, or None.
+    mass
+        Σ_k |dS/dA_k A_k| at every position, float64; None where nobody asked.
+    """
+
+    signed: NDArray[np.floating[Any]]
+    weights: NDArray[np.floating[Any]]
+    empty: str | None
+    mass: NDArray[np.float64] | None = None
+
+    @classmethod
+    def blank(cls, weights: Weights, shape: LayerShape, with_mass: bool = False) -> "LayerAnswer":
+        """Answer whose maps are zero, to be filled by `fill`."""
+        dtype = shape.answer_dtype
+        return cls(
+            np.zeros(shape.spatial, torch.empty(0, dtype=dtype).numpy().dtype),
+            weights.alpha.to(dtype).numpy(),
+            weights.empty,
+            np.zeros(shape.spatial) if with_mass else None,
+        )
+
+
+def fill(
+    answers: Sequence[LayerAnswer],
+    weights: Sequence[Weights],
+    gradients: Sequence[LayerGradient],
+    maps: torch.Tensor,
+    box: tuple[slice, ...],
+) -> None:
+    """Fill the maps of many answers where feature maps are there; these are read once.
+
+    Parameters
+    ----------
+    answers, weights, gradients
+        Of every question.
+    maps
+        A_k, (1, channels, *box).
+    box
+        Where they lie on the whole.
+    """
+    alike = [i for i, one in enumerate(weights) if isinstance(one, MapWeights) and not one.empty]
+    if alike:
+        alphas = torch.from_numpy(np.stack([answers[i].weights for i in alike]))
+        for i, signed in zip(alike, signed_maps(alphas, maps), strict=True):
+            answers[i].signed[box] = signed
+    first = tuple(side.start for side in box)
+    for answer, one, gradient in zip(answers, weights, gradients, strict=True):
+        if isinstance(one, PositionWeights):
+            both = overlap(one.patch, maps, first)
+            if both is not None:
+                answer.signed[box][both.box] = _sum_of_products(both.gradient, both.maps)
+        if answer.mass is not None:
+            both = overlap(gradient.patch, maps, first)
+            if both is not None:
+                products = (both.gradient * both.maps).abs()
+                answer.mass[box][both.box] = products[0].sum(0).double().cpu().numpy()
+
+
+def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating[Any]]:
+    """Σ_k α_k A_k for one set of weights after another.
+
+    Parameters
+    ----------
+    alphas
+        Of shape (questions, channels), float32 or float64.
+    maps
+        A_k, of shape (1, channels, *spatial), of the whole or of a part.
+
+    Returns
+    -------
+    ndarray, shape (questions, *spatial)
+        Of the type of ``alphas``.
+    """
+    product = alphas.to(maps.device) @ maps[0].flatten(1).to(alphas.dtype)
+    return product.view(-1, *maps.shape[2:]).cpu().numpy()
+
+
+def _sum_of_products(weights: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating[Any]]:
+    """Σ_k w_k A_k at every position, of (1, channels, *box)."""
+    dtype = torch.promote_types(maps.dtype, torch.float32)
+    return (weights[0].to(dtype) * maps[0].to(dtype)).sum(0).cpu().numpy()

@@ -1,0 +1,243 @@
+"""The family of Grad-CAM, carried over to segmentation by the score S = Σ_M y_c.
+
+All weigh the feature maps A_k of one network layer, of N positions, by something made of the
+gradient G_k = dS/dA_k, and add them up to a signed map, whose positive part is the heatmap.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch.nn import functional
+
+from ...errors import OptionError
+from ..patches import Patch
+from .gradient import NO_PATH, LayerGradient, sum_positions
+from .weighting import GradientMethod, LayerShape, MapWeights, PositionWeights, Totals
+
+# A channel whose values cancel out to this share of their size has no mean to divide by.
+_CANCELLED = 1e-6
+
+
+@dataclass(frozen=True)
+class SegGradCam(GradientMethod):
+    """Seg-Grad-CAM: α_k = 1/N Σ G_k, and the signed map is Σ_k α_k A_k.
+
+    Parameters
+    ----------
+    weights
+        ``"signed"``: α_k, as published; ``"absolute"``: |α_k|; ``"positive"``: max(α_k, 0). The
+        latter two are options of the authors' code (``abs_w`` and ``posit_w``).
+
+    References
+    ----------
+    K. Vinogradova, A. Dibrov, G. Myers: Towards Interpretable Semantic Segmentation via
+    Gradient-Weighted Class Activation Mapping. AAAI-20 student abstract, 2020.
+    """
+
+    name = "seg-grad-cam"
+    needs_gradient = False
+    weights: Literal["signed", "absolute", "positive"] = "signed"
+
+    def __post_init__(self) -> None:
+        _one_of("weights", self.weights, ("signed", "absolute", "positive"))
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> MapWeights:
+        """α_k, |α_k| or max(α_k, 0)."""
+        alpha, empty = gradient.means(shape.channels, shape.positions, shape.dtype)
+        if self.weights == "absolute":
+            alpha = alpha.abs()
+        elif self.weights == "positive":
+            alpha = alpha.clamp(min=0)
+        return MapWeights(alpha, empty)
+
+
+@dataclass(frozen=True)
+class SegHiResGradCam(GradientMethod):
+    """Seg-HiRes-Grad-CAM: the signed map is Σ_k G_k A_k, position by position.
+
+    It is HiResCAM with the score S: nothing is averaged, so that a position without influence on
+    S gets nothing.
+
+    References
+    ----------
+    T. Rheude et al.: Leveraging CAM Algorithms for Explaining Medical Semantic Segmentation. MELBA
+    2024:023. R. L. Draelos, L. Carin: Use HiResCAM instead of Grad-CAM. arXiv:2011.08891.
+    """
+
+    name = "seg-hires-grad-cam"
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> PositionWeights:
+        """G_k."""
+        return _position_weights(gradient, gradient.patch, shape)
+
+
+@dataclass(frozen=True)
+class SegXResCam(GradientMethod):
+    """Seg-XRes-CAM: as Seg-HiRes-Grad-CAM, with G_k pooled over windows first.
+
+    A window of one position is Seg-HiRes-Grad-CAM; a window as large as the map, with the mean, is
+    Seg-Grad-CAM.
+
+    Parameters
+    ----------
+    window
+        Positions of a window along every spatial axis. The last ones may be smaller.
+    pool
+        ``"mean"`` or ``"max"`` of a window.
+
+    References
+    ----------
+    S. N. Hasany, C. Petitjean, F. Mériaudeau: Seg-XRes-CAM: Explaining Spatially Local Regions in
+    Image Segmentation. CVPR Workshops 2023.
+    """
+
+    name = "seg-xres-cam"
+    window: int = 4
+    pool: Literal["mean", "max"] = "mean"
+
+    def __post_init__(self) -> None:
+        _whole_from_one("window", self.window)
+        _one_of("pool", self.pool, ("mean", "max"))
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> PositionWeights:
+        """G_k pooled over windows, each value spread over its window."""
+        patch = gradient.patch
+        pooled = None if patch is None else self._pooled(patch, shape.spatial)
+        return _position_weights(gradient, pooled, shape)
+
+    def _pooled(self, patch: Patch, spatial: tuple[int, ...]) -> Patch:
+        """The pooled gradient in the windows that have some."""
+        lows = [side.start // self.window * self.window for side in patch.box]
+        highs = [
+            min(size, -(-side.stop // self.window) * self.window)
+            for side, size in zip(patch.box, spatial, strict=True)
+        ]
+        size = [high - low for low, high in zip(lows, highs, strict=True)]
+        inner = Patch(
+            tuple(s.start - low for s, low in zip(patch.box, lows, strict=True)), patch.values
+        )
+        values = inner.inside(size)
+        pooled = self._pool(values)
+        for axis in range(2, values.ndim):
+            pooled = pooled.repeat_interleave(self.window, axis)
+        return Patch(tuple(lows), pooled[:, :, *(slice(n) for n in size)])
+
+    def _pool(self, values: torch.Tensor) -> torch.Tensor:
+        """One value per window; windows at the end may lack positions, which do not count."""
+        missing = [-size % self.window for size in values.shape[2:]]
+        padding = [n for lack in reversed(missing) for n in (0, lack)]
+        filling = 0.0 if self.pool == "mean" else -torch.inf
+        padded = functional.pad(values, padding, value=filling)
+        split = [n for size in padded.shape[2:] for n in (size // self.window, self.window)]
+        blocks = padded.reshape(*padded.shape[:2], *split)
+        within = tuple(range(3, blocks.ndim, 2))
+        if self.pool == "max":
+            return blocks.amax(within)
+        counts = functional.pad(torch.ones_like(values[:1, :1]), padding)
+        return blocks.sum(within) / counts.reshape(1, 1, *split).sum(within)
+
+
+@dataclass(frozen=True)
+class LayerCam(GradientMethod):
+    """LayerCAM: the signed map is Σ_k max(G_k, 0) A_k, position by position.
+
+    References
+    ----------
+    P.-T. Jiang et al.: LayerCAM: Exploring Hierarchical Class Activation Maps for Localization.
+    IEEE Transactions on Image Processing 30, 2021.
+    """
+
+    name = "layer-cam"
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> PositionWeights:
+        """max(G_k, 0)."""
+        patch = gradient.patch
+        positive = None if patch is None else Patch(patch.first, patch.values.clamp(min=0))
+        return _position_weights(gradient, positive, shape)
+
+
+@dataclass(frozen=True)
+class XGradCam(GradientMethod):
+    """XGrad-CAM: w_k = Σ G_k A_k / Σ A_k, so that the signed map adds up to Σ_k Σ G_k A_k.
+
+    A channel whose values cancel out has no weight: before an activation, A_k may have any sign,
+    and the quotient says little there.
+
+    References
+    ----------
+    R. Fu et al.: Axiom-based Grad-CAM. BMVC 2020.
+    """
+
+    name = "xgrad-cam"
+    needs_totals = True
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> MapWeights:
+        """Σ G_k A_k / Σ A_k."""
+        if gradient.is_zero or totals is None:
+            return _no_weights(shape)
+        there = totals.maps.abs() > _CANCELLED * totals.sizes
+        quotient = totals.products / totals.maps.where(there, torch.ones_like(totals.maps))
+        return MapWeights(quotient.where(there, torch.zeros_like(quotient)))
+
+
+@dataclass(frozen=True)
+class GradCamPlusPlus(GradientMethod):
+    """Grad-CAM++: w_k = Σ a_k max(G_k, 0), a_k = G_k² / (2 G_k² + Σ A_k · G_k³), 0 where G_k is 0.
+
+    Equation 19 of the paper, which takes S to be passed through an exponential.
+
+    References
+    ----------
+    A. Chattopadhay et al.: Grad-CAM++: Improved Visual Explanations for Deep Convolutional
+    Networks. WACV 2018.
+    """
+
+    name = "grad-cam++"
+    needs_totals = True
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> MapWeights:
+        """Σ a_k max(G_k, 0)."""
+        if gradient.patch is None or totals is None or gradient.is_zero:
+            return _no_weights(shape)
+        # In double, because third powers of small gradients leave the range of single precision.
+        values = gradient.patch.values[0].cpu().double()
+        sums = totals.maps.reshape(-1, *(1 for _ in shape.spatial))
+        below = 2 * values**2 + sums * values**3
+        usable = below != 0
+        share = torch.where(usable, values**2 / below.where(usable, torch.ones_like(below)), 0.0)
+        return MapWeights((share * values.clamp(min=0)).flatten(1).sum(1))
+
+
+def _position_weights(
+    gradient: LayerGradient, patch: Patch | None, shape: LayerShape
+) -> PositionWeights:
+    if patch is None or gradient.is_zero:
+        return PositionWeights(None, torch.zeros(shape.channels, dtype=torch.float64), NO_PATH)
+    return PositionWeights(patch, sum_positions(patch.values)[0] / shape.positions)
+
+
+def _no_weights(shape: LayerShape) -> MapWeights:
+    return MapWeights(torch.zeros(shape.channels, dtype=torch.float64), NO_PATH)
+
+
+def _one_of(option: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise OptionError(f"{option} is {value!r}; known are {', '.join(map(repr, known))}.")
+
+
+def _whole_from_one(option: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise OptionError(f"{option} is {value!r}; expected a whole number from 1.")

@@ -1,0 +1,56 @@
+"""The methods by name."""
+
+from dataclasses import fields
+from typing import Any
+
+from ...errors import OptionError
+from .cams import (
+    GradCamPlusPlus,
+    LayerCam,
+    SegGradCam,
+    SegHiResGradCam,
+    SegXResCam,
+    XGradCam,
+)
+from .weighting import Method
+
+METHODS: dict[str, type[Method]] = {
+    method.name: method
+    for method in (
+        SegGradCam,
+        SegHiResGradCam,
+        SegXResCam,
+        LayerCam,
+        XGradCam,
+        GradCamPlusPlus,
+    )
+}
+
+
+def method_of(name: str, options: dict[str, Any]) -> Method:
+    """A method with its options.
+
+    Parameters
+    ----------
+    name
+        One of `METHODS`.
+    options
+        By name; what is missing is as by custom.
+
+    Raises
+    ------
+    OptionError
+        If there is no such method, it has no such option, or the option no such value.
+    """
+    if name not in METHODS:
+        raise OptionError(f"The method is {name!r}; known are {', '.join(map(repr, METHODS))}.")
+    method = METHODS[name]
+    known = [field.name for field in fields(method)]  # type: ignore[arg-type]
+    unknown = options.keys() - set(known)
+    if unknown:
+        given = ", ".join(sorted(unknown))
+        raise OptionError(
+            f"The method {name!r} has no option {given}; "
+            + (f"it takes {', '.join(known)}." if known else "it takes none.")
+        )
+    return method(**options)

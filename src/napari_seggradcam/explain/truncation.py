@@ -1,0 +1,202 @@
+"""Truncating a heatmap's extent to what can matter for M, which the paper leaves open.
+
+The mean over all positions that α_k is makes Seg-Grad-CAM light up evidence that M can't see. Three
+extents say what is kept of a network layer's N positions:
+
+============  =====================================================================
+support       positions with a gradient: Σ_k |dS/dA_k| > 0; exactly those that S depends on
+mass          the smallest set of positions with a share q of Σ |dS/dA_k A_k|
+distance      positions that lie no further from M than the network sees
+============  =====================================================================
+
+The support is never larger than the distance: a pooling by maximum passes the gradient to one
+position of its window, a rectifier to those where it is open.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..networks.layers import NetworkLayer
+from .axis_reach import AxisReach
+from .methods.gradient import LayerGradient
+from .reach import Reach
+from .regions.output import OutputRegion
+from .regions.region import Mask
+
+NOTHING_KEPT = (
+    "No positive evidence is left: all of it lies where the heatmap was cut off. "
+    "Look at it without truncation."
+)
+
+SUPPORT, MASS, DISTANCE = "support", "mass", "distance"
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """Which extent a heatmap keeps.
+
+    Attributes
+    ----------
+    extent
+        ``"support"``, ``"mass"`` or ``"distance"``.
+    share
+        q of a mass, above 0 and at most 1.
+    """
+
+    extent: str
+    share: float | None = None
+
+    @classmethod
+    def of(cls, given: Any) -> "Truncation | None":
+        """Truncation as users write it: None, ``"support"``, ``("mass", q)`` or ``"distance"``.
+
+        Raises
+        ------
+        OptionError
+            If it is something else.
+        """
+        if given is None or given in (SUPPORT, DISTANCE):
+            return None if given is None else cls(given)
+        if isinstance(given, list | tuple) and len(given) == 2 and given[0] == MASS:
+            share = given[1]
+            if isinstance(share, int | float) and not isinstance(share, bool) and 0 < share <= 1:
+                return cls(MASS, float(share))
+        raise OptionError(
+            f"truncate is {given!r}; expected None, 'support', 'distance', or ('mass', q) with a "
+            "share q above 0 and at most 1, such as ('mass', 0.95)."
+        )
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether it needs the gradient position by position."""
+        return self.extent != DISTANCE
+
+    def describe(self) -> str | list[Any]:
+        """In JSON types, as `of` takes it."""
+        return self.extent if self.share is None else [self.extent, self.share]
+
+
+def extent_of(
+    truncate: Truncation,
+    mass: NDArray[np.float64] | None,
+    gradient: LayerGradient,
+    region: OutputRegion,
+    layer: NetworkLayer,
+    shape: Sequence[int],
+    reach: Reach,
+) -> tuple[Mask, str | None]:
+    """Which positions of a network layer are kept, and what is to be said of it.
+
+    Parameters
+    ----------
+    truncate
+        Which extent.
+    mass
+        Σ_k |dS/dA_k A_k|, where the extent is one of mass.
+    gradient
+        dS/dA_k, kept unless the extent is the distance.
+    region
+        M on the output.
+    layer
+        The network layer.
+    shape
+        Spatial shape of its feature maps.
+    reach
+        How far the network sees.
+
+    Returns
+    -------
+    tuple of ndarray of bool and (str or None)
+        Of the feature maps' spatial shape; and why everything is kept, if the network sees it all.
+    """
+    if truncate.extent == MASS:
+        assert mass is not None
+        assert truncate.share is not None
+        return largest_mass(mass, truncate.share), None
+    if truncate.extent == SUPPORT:
+        kept = np.asarray(gradient.support(shape).numpy())
+    elif reach.axes is None:
+        kept = np.ones(tuple(shape), bool)
+    else:
+        kept = within_reach(region, reach.axes, layer, shape)
+    if reach.axes is None and kept.all():
+        return kept, f"{reach.why_not} No position can be left out."
+    return kept, None
+
+
+def largest_mass(mass: NDArray[np.float64], share: float) -> Mask:
+    """The smallest set of positions with a share of all mass; of equals the first.
+
+    Parameters
+    ----------
+    mass
+        Not negative.
+    share
+        Above 0, at most 1.
+    """
+    flat = mass.ravel()
+    order = np.argsort(-flat, kind="stable")
+    sums = np.cumsum(flat[order])
+    kept = np.zeros(flat.size, bool)
+    if sums[-1] > 0:
+        # Rounding may leave the sum of a share of 1 below what is asked for.
+        count = int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-12))) + 1
+        kept[order[:count]] = True
+        kept &= flat > 0
+    return kept.reshape(mass.shape)
+
+
+def within_reach(
+    region: OutputRegion, axes: Sequence[AxisReach], layer: NetworkLayer, shape: Sequence[int]
+) -> Mask:
+    """Positions of a network layer that lie on input pixels that some pixel of M sees.
+
+    Parameters
+    ----------
+    region
+        M on the output.
+    axes
+        How far the output sees, per spatial axis.
+    layer
+        The network layer.
+    shape
+        Spatial shape of its feature maps.
+    """
+    seen: Mask = region.weights != 0
+    for axis, (reach, side) in enumerate(zip(axes, region.box, strict=True)):
+        stride, offset = layer.stride[axis], layer.offset[axis]
+        pixels = np.floor(np.arange(shape[axis]) * stride + offset + 0.5).astype(int)
+        ranges = [reach.inputs(o, o + 1) for o in range(side.start, side.stop)]
+        seen = _spread(seen, axis, ranges, pixels)
+    return np.asarray(seen)
+
+
+def _spread(
+    mask: Mask, axis: int, ranges: Sequence[tuple[int, int]], pixels: NDArray[np.intp]
+) -> Mask:
+    """Along one axis: at which pixels the range of some True element is.
+
+    Parameters
+    ----------
+    mask
+        Elements.
+    axis
+        Which axis.
+    ranges
+        First pixel of every element's range, and the one behind its last; neither ever falls.
+    pixels
+        Where the result's elements lie.
+    """
+    starts, stops = (np.array(ends) for ends in zip(*ranges, strict=True))
+    # Elements whose range has a pixel stand side by side, so that counting them tells.
+    first = np.searchsorted(stops, pixels, side="right")
+    behind = np.searchsorted(starts, pixels, side="right")
+    counts = np.cumsum(mask, axis=axis, dtype=np.int64)
+    counts = np.concatenate([np.zeros_like(np.take(counts, [0], axis)), counts], axis)
+    behind = np.maximum(behind, first)
+    return np.asarray(np.take(counts, behind, axis) > np.take(counts, first, axis))

@@ -19,6 +19,8 @@ from ..errors import OptionError
 
 # Steps of the first try; fewer have never been enough for a network with rectifiers.
 _FIRST = 32
+# What rounding makes of a score, in units of its last digit.
+_ROUNDING = 8
 
 
 @dataclass(frozen=True)
@@ -51,44 +53,53 @@ class Completeness:
     def reach(
         self,
         integrate: Callable[[int], torch.Tensor],
-        difference: float,
+        start: float,
+        end: float,
         expect: Callable[[int], None],
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         """Attributions that add up, and facts about how well they do.
+
+        A difference of the score that is small beside the score itself is known no better than
+        rounding leaves it, and more steps can't close such a gap: one within the rounding
+        counts as closed.
 
         Parameters
         ----------
         integrate
             Gives the attributions of so many steps.
-        difference
-            ΔS.
+        start, end
+            S at the ends of the line; ΔS is the second less the first.
         expect
             Told how many steps come next.
         """
-        steps = min(_FIRST, self.most_steps)
+        steps, difference = min(_FIRST, self.most_steps), end - start
         while True:
             expect(steps)
             values = integrate(steps)
-            gap = gap_of(values, difference)
-            if gap <= self.tolerance or 2 * steps > self.most_steps:
+            error, gap = _gap(values, difference)
+            rounding = _ROUNDING * torch.finfo(values.dtype).eps * max(abs(start), abs(end))
+            is_closed = gap <= self.tolerance or error <= rounding
+            if is_closed or 2 * steps > self.most_steps:
                 break
             steps *= 2
         facts: dict[str, Any] = {
             "steps": steps,
             "score_difference": difference,
+            "score_rounding": rounding,
             "completeness_gap": gap,
             "tolerance": self.tolerance,
-            "complete": gap <= self.tolerance,
+            "complete": is_closed,
         }
         return values, facts
 
 
-def gap_of(values: torch.Tensor, difference: float) -> float:
-    """Completeness gap of attributions, |Σ attributions - ΔS| ÷ |ΔS|.
+def _gap(values: torch.Tensor, difference: float) -> tuple[float, float]:
+    """What Σ attributions differs from ΔS by, alone and as a share of |ΔS|.
 
     Where ΔS is zero, the sum of the attributions' absolute values stands for it; with nothing to
-    share out and nothing shared out the gap is zero.
+    share out and nothing shared out the share is zero.
     """
-    total = float(values.cpu().double().sum())
-    whole = abs(difference) or float(values.cpu().double().abs().sum())
-    return abs(total - difference) / whole if whole else 0.0
+    values = values.cpu().double()
+    error = abs(float(values.sum()) - difference)
+    whole = abs(difference) or float(values.abs().sum())
+    return error, error / whole if whole else 0.0

@@ -7,9 +7,9 @@ a mask m from 0 to 1 on a coarse grid, and its interpolation Um to the input's p
     D(m)  = 1/|M| · Σ_M max(0, y_c(x) - y_c(x'(m)))
 
 the mask is the one with the least λ · mean(m) + D(m) ÷ D(0). The publication has D(m) alone;
-divided by what the decision loses without any context, the λ that is right does not depend on how large a
-network's logits are. Where the score is given for M as a whole, D(m) is the positive part of what
-it loses, and what a pixel loses another may make up for.
+divided by what the decision loses without any context, the λ that is right does not depend on how
+large a network's logits are. Where the score is given for M as a whole, D(m) is the positive part
+of what it loses, and what a pixel loses another may make up for.
 
 References
 ----------
@@ -152,7 +152,7 @@ class GridSaliency:
             with gradients_told():
                 loss = self.sparsity * grid.mean() + problem.lost_share(grid)
                 (grid.grad,) = torch.autograd.grad(loss, grid)
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
             if losses[-1] < least:
                 best, least = grid.detach().clone(), losses[-1]
             adam.step()
@@ -189,6 +189,9 @@ class GridSaliency:
             "steps": len(losses),
             "learning_rate": self.learning_rate,
             "seed": self.seed,
+            # Per pixel of M: where the second is little of the first, context matters little, and
+            # the mask only says which of it matters most.
+            "score": problem.score,
             "lost_without_context": problem.full,
             "lost_share": min(losses) - self.sparsity * float(mask.mean()) if losses else 0.0,
         }
@@ -218,8 +221,10 @@ class _Problem:
 
     Attributes
     ----------
+    score
+        Mean of y_c(x) over M; there after `begin`.
     full
-        D(0), what is lost without any context; there after `begin`.
+        D(0), what is lost without any context; likewise.
     """
 
     def __init__(
@@ -230,6 +235,7 @@ class _Problem:
         grid: tuple[int, ...],
     ):
         self.grid = grid
+        self.score = 0.0
         self.full = 0.0
         self._score = score
         self._pixels = int(region.sum())
@@ -241,6 +247,7 @@ class _Problem:
         """Run the image, and the image without context."""
         with torch.no_grad():
             self._whole = self._score(self._score.tensor)
+            self.score = float(self._whole.sum()) / self._pixels
             self.full = float(self._lost(torch.zeros(1, 1, *self.grid, dtype=torch.float64)))
 
     def lost_share(self, grid: torch.Tensor) -> torch.Tensor:

@@ -103,7 +103,7 @@ class IntegratedGradients(PixelMethod):
             return values
 
         values, facts = Completeness(self.tolerance, self.most_steps).reach(
-            integrate, at_image - at_baseline, lambda steps: score.expect(steps, self.name)
+            integrate, at_baseline, at_image, lambda steps: score.expect(steps, self.name)
         )
         return Attribution.of(values, baseline=kind_in_words(self.baseline), **facts)
 

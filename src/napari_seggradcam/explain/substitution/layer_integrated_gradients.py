@@ -104,7 +104,7 @@ class LayerIntegratedGradients:
             at_baseline = float(score_with(score, image, layer, lambda _: theirs.clone()))
         line = _Line(score, layer, theirs, ours)
         values, facts = Completeness(self.tolerance, self.most_steps).reach(
-            line.integrate, at_image - at_baseline, lambda steps: score.expect(steps, layer.name)
+            line.integrate, at_baseline, at_image, lambda steps: score.expect(steps, layer.name)
         )
         facts["baseline"] = kind_in_words(self.baseline)
         empty = None if line.has_gradient else NO_PATH

@@ -85,7 +85,7 @@ def test_the_cue_is_kept_and_distractors_are_dropped(pixelwise, baseline) -> Non
 def test_of_a_linear_network_a_cell_is_kept_if_it_is_worth_its_price(ndim) -> None:
     """The loss is linear in m: a cell is 1 if its share of D(0) is above λ ÷ cells, else 0."""
     shape, cell = ((16, 24), 4) if ndim == 2 else ((8, 8, 12), 4)
-    conv = (nn.Conv2d if ndim == 2 else nn.Conv3d)(1, 2, 9, padding=4, bias=False)
+    conv = (nn.Conv2d if ndim == 2 else nn.Conv3d)(1, 2, 7, padding=3, bias=False)
     with torch.no_grad():
         conv.weight.abs_()
     # Of a brightness of its own in every cell, so that cells are worth different things.

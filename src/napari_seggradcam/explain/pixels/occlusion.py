@@ -1,0 +1,84 @@
+"""Occlusion: what the score loses when a window of the image is replaced."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ...errors import OptionError
+from ..input_score import InputScore
+from ..neutral_inputs import Neutral, check_kind, kind_in_words, neutral_input
+from .attribution import Attribution, PixelMethod, check_count, load_captum
+
+
+@dataclass(frozen=True)
+class Occlusion(PixelMethod):
+    """S(x) - S(x with a window replaced by x'), averaged over the windows that cover a pixel.
+
+    A window is replaced in every channel at once, so that all channels get the same. No gradient
+    is taken.
+
+    Attributes
+    ----------
+    window
+        Pixels of the window along every spatial axis, or one number an axis; cut to the image.
+    stride
+        Pixels from one window to the next, likewise; at most the window, so that every pixel is
+        covered.
+    baseline
+        x': ``"zero"``, ``"mean"`` or ``"blur"``, or a tensor; see `neutral_input`.
+
+    References
+    ----------
+    M. D. Zeiler, R. Fergus: Visualizing and Understanding Convolutional Networks. ECCV 2014.
+    """
+
+    name: ClassVar[str] = "occlusion"
+    window: int | Sequence[int] = 16
+    stride: int | Sequence[int] = 8
+    baseline: Neutral = "zero"
+
+    def __post_init__(self) -> None:
+        check_kind(self.baseline, ("zero", "mean", "blur"))
+        for value, what in ((self.window, "The window"), (self.stride, "The stride")):
+            for one in [value] if isinstance(value, int) else value:
+                check_count(one, what)
+
+    def attribute(self, score: InputScore) -> Attribution:
+        """Mean loss of score over windows; see `PixelMethod.attribute`."""
+        captum = load_captum(self.name)
+        channels, *sizes = score.tensor.shape[1:]
+        window = [min(w, n) for w, n in zip(_each(self.window, len(sizes)), sizes, strict=True)]
+        stride = [min(s, n) for s, n in zip(_each(self.stride, len(sizes)), sizes, strict=True)]
+        if any(s > w for s, w in zip(stride, window, strict=True)):
+            raise OptionError(
+                f"The stride {stride} is larger than the window {window}, so that pixels between "
+                "windows would never be replaced; expected at most the window."
+            )
+        places = [math.ceil((n - w) / s) + 1 for n, w, s in zip(sizes, window, stride, strict=True)]
+        score.expect(1 + math.prod(places), self.name)
+        values = captum.Occlusion(score).attribute(
+            score.tensor,
+            sliding_window_shapes=(channels, *window),
+            strides=(channels, *stride),
+            baselines=neutral_input(score.tensor, self.baseline),
+            perturbations_per_eval=score.batch,
+        )
+        return Attribution.of(
+            values,
+            window=window,
+            stride=stride,
+            windows=math.prod(places),
+            baseline=kind_in_words(self.baseline),
+        )
+
+
+def _each(value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    """One number for every spatial axis."""
+    each = (value,) * ndim if isinstance(value, int) else tuple(value)
+    if len(each) != ndim:
+        raise OptionError(
+            f"Window or stride has {len(each)} numbers, {list(each)}; expected one for every "
+            f"spatial axis, that is {ndim}, or one for all."
+        )
+    return each

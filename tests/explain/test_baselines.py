@@ -1,7 +1,5 @@
 """Maps that know nothing of the network's reasons."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -9,54 +7,85 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_seggradcam as sgc
-from napari_seggradcam.explain.baselines import (
-    WEIGHTS,
-    class_map,
-    equal_weights,
-    random_weights,
-    sobel_edges,
-)
+from napari_seggradcam.explain.baselines import RandomWeights, sobel_edges
+from napari_seggradcam.explain.methods.gradient import LayerGradient
+from napari_seggradcam.explain.methods.weighting import LayerShape
 
-LAYER = sgc.NetworkLayer(
-    "bottleneck relu 2",
-    "b.r",
-    0,
-    None,
-    "relu",
-    "bottleneck",
-    2,
-    64,
-    (4.0, 4.0),
-    (1.5, 1.5),
-    (8, 8),
-)
+IMAGE = np.random.default_rng(0).random((37, 42), np.float32)
+
+
+def network(**options: object) -> sgc.Network:
+    torch.manual_seed(0)
+    return sgc.Network.from_module(sgc.UNet(**{"depth": 2, "base_width": 4, **options}))
+
+
+EXPLAINER = sgc.Explainer(network(), IMAGE)
+
+
+def random_weights(seed: int, layer: str = "bottleneck relu 2") -> np.ndarray:
+    shape = LayerShape(layer, 64, (8, 8), torch.float32)
+    return RandomWeights(seed).weigh(LayerGradient(), shape, None).alpha.numpy()
 
 
 def test_random_weights_are_a_direction_of_their_seed_and_layer() -> None:
-    first = random_weights(LAYER, 1)
-    np.testing.assert_array_equal(first, random_weights(LAYER, 1))
-    assert first.shape == (64,)
+    first = random_weights(1)
+    np.testing.assert_array_equal(first, random_weights(1))
     assert np.linalg.norm(first) == pytest.approx(1)
-    other_seed = random_weights(LAYER, 2)
-    other_layer = random_weights(dataclasses.replace(LAYER, name="bottleneck relu 1"), 1)
-    for other in (other_seed, other_layer):
+    for other in (random_weights(2), random_weights(1, "bottleneck relu 1")):
         assert abs(first @ other) < 0.5
 
 
 def test_random_weights_do_not_touch_anybodys_random_state() -> None:
     np.random.seed(0)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    random_weights(LAYER)
+    random_weights(0)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_equal_weights_make_the_mean_activation() -> None:
-    maps = np.random.default_rng(0).random((64, 8, 8))
-    np.testing.assert_allclose(np.tensordot(equal_weights(LAYER), maps, 1), maps.mean(0))
-    assert {name: weights(LAYER, 0).shape for name, weights in WEIGHTS.items()} == {
-        "random-weights": (64,),
-        "mean-activation": (64,),
-    }
+@pytest.mark.parametrize("method", ["random-weights", "mean-activation"])
+def test_they_do_not_depend_on_the_region(method: str) -> None:
+    first, second = (
+        EXPLAINER.explain(sgc.pixel(*at), 1, "all", method=method) for at in ((3, 4), (30, 31))
+    )
+    for name in first:
+        np.testing.assert_array_equal(first[name].signed, second[name].signed)
+
+
+def test_mean_activation_is_the_mean_of_feature_maps() -> None:
+    found = EXPLAINER.explain(sgc.pixel(3, 4), 1, method="mean-activation")["bottleneck relu 2"]
+    kept = []
+    module = EXPLAINER.network.module.eval()
+    handle = module.bottleneck.register_forward_hook(lambda m, i, out: kept.append(out))
+    with torch.no_grad():
+        module(EXPLAINER.network.prepare(IMAGE).tensor)
+    handle.remove()
+    expected = kept[0][0].mean(0).numpy()[: found.signed.shape[0], : found.signed.shape[1]]
+    np.testing.assert_allclose(found.signed, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"convolution": "valid"}])
+def test_the_prediction_is_the_logit_on_the_image(rows: int, options: dict) -> None:
+    explainer = sgc.Explainer(network(out_channels=rows, **options), IMAGE)
+    region = sgc.pixel(3, 4)
+    for target in range(max(2, rows)):
+        found = explainer.explain(region, target, method="prediction")["input"]
+        assert found.signed.shape == IMAGE.shape
+        assert (found.scale, found.translate) == ((1, 1), (0, 0))
+        np.testing.assert_allclose(found.signed, explainer.logits[target], rtol=1e-5, atol=1e-6)
+        shares = explainer.explain(region, target, method="prediction", values="probability")
+        y = torch.from_numpy(explainer.logits)
+        p = y[target].sigmoid() if rows == 1 else y.softmax(0)[target]
+        np.testing.assert_allclose(shares["input"].signed, p, rtol=1e-4, atol=1e-6)
+
+
+def test_edges_are_those_of_the_image() -> None:
+    found = EXPLAINER.explain(sgc.pixel(3, 4), 1, method="sobel")["input"]
+    assert found.layer.role == "input"
+    padded = EXPLAINER.network.prepare(IMAGE).tensor[0].numpy()
+    np.testing.assert_allclose(
+        found.signed, sobel_edges(padded)[: IMAGE.shape[0], : IMAGE.shape[1]]
+    )
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -79,18 +108,10 @@ def test_edges_see_differences_alone(seed: int, offset: float) -> None:
     np.testing.assert_allclose(sobel_edges(-2 * image[::-1]), 2 * edges, atol=1e-9)
 
 
-def test_class_maps() -> None:
-    logits = torch.randn(1, 3, 4, 5)
-    np.testing.assert_allclose(class_map(logits, 2), logits[0, 2])
-    shares = np.sum([class_map(logits, c, probability=True) for c in range(3)], 0)
-    np.testing.assert_allclose(shares, 1)
-    softmax = logits[0].double().softmax(0)[0]
-    np.testing.assert_allclose(class_map(logits, 0, probability=True), softmax)
-
-
-def test_class_maps_of_one_row() -> None:
-    z = torch.randn(1, 1, 4, 5)
-    np.testing.assert_allclose(class_map(z, 1), z[0, 0])
-    np.testing.assert_allclose(class_map(z, 0), -z[0, 0])
-    both = class_map(z, 1, probability=True) + class_map(z, 0, probability=True)
-    np.testing.assert_allclose(both, 1)
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("random-weights", {"seed": -1}), ("prediction", {"values": "softmax"})],
+)
+def test_bad_options(method: str, options: dict) -> None:
+    with pytest.raises(sgc.OptionError):
+        EXPLAINER.explain(sgc.pixel(3, 4), 1, method=method, **options)

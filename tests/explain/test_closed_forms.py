@@ -10,6 +10,7 @@ from torch import nn
 
 import napari_seggradcam as sgc
 from napari_seggradcam.explain.capture import Capture
+from napari_seggradcam.explain.patches import Patch
 from napari_seggradcam.networks.running import as_found
 
 IMAGE = np.random.default_rng(0).random((32, 48), np.float32)
@@ -84,8 +85,8 @@ def test_score_passes_once_through_bottleneck_and_skips(target: int) -> None:
             logits = network.run(network.prepare(IMAGE).tensor, capture.calls(2, None))
         score = logits[0, target, 5:9, 7:30].double().sum()
 
-        def on_gradient(name: str, gradient: torch.Tensor) -> None:
-            shares[name] = float((capture.maps[name].detach() * gradient).sum())
+        def on_gradient(name: str, patch: Patch) -> None:
+            shares[name] = float((capture.maps[name].detach() * patch.values).sum())
 
         capture.backward(score, on_gradient, None)
     assert sum(shares.values()) == pytest.approx(score.item(), rel=1e-4)

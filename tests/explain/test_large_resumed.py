@@ -280,7 +280,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "channels": ({"image": np.zeros((70, 90, 3)), "axes": "YXC"}, sgc.ShapeError, "3 channels"),
     "class": ({"target": 2}, sgc.TargetError, "2"),
     "network layer": ({"layers": "decoder 9"}, sgc.LayerError, "decoder 9"),
-    "method": ({"method": "grad-cam++"}, sgc.OptionError, "method"),
+    "score": ({"score": "softmax"}, sgc.OptionError, "score"),
 }
 
 

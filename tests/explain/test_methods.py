@@ -273,9 +273,7 @@ def test_another_method_or_extent_needs_no_pass(monkeypatch: pytest.MonkeyPatch)
     explainer = sgc.Explainer(EXPLAINER.network, IMAGE, gradients=True)
     explainer.explain(MASK, 1, "levels")
     monkeypatch.setattr(sgc.Network, "run", lambda *_: pytest.fail("a pass ran"))
-    monkeypatch.setattr(
-        passes.Activations, "replay", lambda *_: pytest.fail("a pass backward ran")
-    )
+    monkeypatch.setattr(passes.Activations, "replay", lambda *_: pytest.fail("a pass backward ran"))
     for name in GRADIENT_METHODS:
         for truncate in (None, "support", ("mass", 0.5), "distance"):
             again = explainer.explain(MASK, 1, "levels", method=name, truncate=truncate)

@@ -18,7 +18,7 @@ from napari_seggradcam.explain.steps import UnevenShift
 from napari_seggradcam.explain.tape import Tape, record
 from napari_seggradcam.networks.running import as_found
 
-Gradients = dict[str, torch.Tensor]
+Gradients = dict[str, Patch]
 
 
 def between(middle: nn.Module, channels: int = 4) -> nn.Module:
@@ -156,17 +156,21 @@ def test_gradients_equal_autograd(name: str) -> None:
         boxes = [outputs(start, first) for start, first in zip(at, starts, strict=True)]
         found = recorded.found(windows, boxes)
         assert found.keys() == expected[0].keys()
-        for layer, gradient in found.items():
-            for item, truth in zip(gradient, expected, strict=True):
+        for layer, patch in found.items():
+            for item, truth in zip(patch.values, expected, strict=True):
+                gradient = truth[layer].values[0]
                 for how in (torch.Tensor.sum, lambda t, axes: t.abs().sum(axes)):
-                    torch.testing.assert_close(how(item, (1, 2)), how(truth[layer][0], (1, 2)))
+                    torch.testing.assert_close(how(item, (1, 2)), how(gradient, (1, 2)))
+                if windows == [whole]:
+                    all_of_it = patch.inside(gradient.shape[1:])[0]
+                    torch.testing.assert_close(all_of_it, gradient)
 
 
 def test_only_the_box_is_handed_over() -> None:
     recorded = Recorded(WHOLE["relu"]())
     found = recorded.found([(slice(0, 96),) * 2], [(slice(40, 41), slice(50, 52))])
     # From the logits up, every convolution adds one position to each side.
-    assert [tuple(gradient.shape[2:]) for gradient in found.values()] == [
+    assert [patch.size for patch in found.values()] == [
         (1, 2),
         (3, 4),
         (3, 4),

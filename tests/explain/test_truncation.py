@@ -104,7 +104,11 @@ def test_a_far_image_changes_nothing_within_the_distance() -> None:
 
 @settings(deadline=None)
 @given(
-    arrays.arrays(np.float64, arrays.array_shapes(max_dims=3), elements=st.sampled_from([0.0, 0.5, 1.0, 3.0, 8.0])),
+    arrays.arrays(
+        np.float64,
+        arrays.array_shapes(max_dims=3),
+        elements=st.sampled_from([0.0, 0.5, 1.0, 3.0, 8.0]),
+    ),
     st.floats(0.01, 1),
 )
 def test_mass_is_the_smallest_set_with_that_share(mass: np.ndarray, share: float) -> None:

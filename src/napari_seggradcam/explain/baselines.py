@@ -11,42 +11,103 @@ NeurIPS 2018.
 """
 
 import zlib
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..networks.layers import NetworkLayer
+from ..errors import OptionError
+from .ground import Ground
+from .methods.attributing import INPUT, Attributed, AttributionMethod
+from .methods.gradient import LayerGradient
+from .methods.weighting import GradientMethod, LayerShape, MapWeights, Totals
+from .scores import LOGIT, PROBABILITY, Score
 
-Weights = NDArray[np.float64]
 
+@dataclass(frozen=True)
+class RandomWeights(GradientMethod):
+    """Random weights: a random direction, the same for every image, region and class.
 
-def random_weights(layer: NetworkLayer, seed: int = 0) -> Weights:
-    """Weights that are a random direction, of length 1 and of shape (channels,).
-
-    Normal numbers, divided by their length. They depend on the seed and on the name and the
-    channels of the network layer, and on nothing else: so they are the same for every image and
-    region, and others for every network layer.
+    Parameters
+    ----------
+    seed
+        The direction depends on it and on the network layer's name.
     """
-    generator = np.random.default_rng([seed, zlib.crc32(layer.name.encode())])
-    weights = generator.standard_normal(layer.channels)
-    return np.asarray(weights / np.linalg.norm(weights))
+
+    name = "random-weights"
+    needs_gradient = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise OptionError(f"seed is {self.seed!r}; expected a whole number from 0.")
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> MapWeights:
+        """Normal numbers, divided by their length."""
+        generator = np.random.default_rng([self.seed, zlib.crc32(shape.name.encode())])
+        weights = generator.standard_normal(shape.channels)
+        return MapWeights(torch.from_numpy(weights / np.linalg.norm(weights)))
 
 
-def equal_weights(layer: NetworkLayer, seed: int = 0) -> Weights:
-    """Weights 1/C, of shape (channels,): the signed map is the mean activation, 1/C · Σ_k A_k.
+@dataclass(frozen=True)
+class MeanActivation(GradientMethod):
+    """Mean activation: every weight is 1/C, and the signed map 1/C · Σ_k A_k."""
 
-    There is nothing random in them; the seed is there for the same call as of `random_weights`.
+    name = "mean-activation"
+    needs_gradient = False
+
+    def weigh(
+        self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
+    ) -> MapWeights:
+        """1/C."""
+        return MapWeights(torch.full((shape.channels,), 1 / shape.channels, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class SobelEdges(AttributionMethod):
+    """Strength of the edges of the image as the network sees it, √(Σ_channels sobel²)."""
+
+    name = "sobel"
+    sees_all = True
+
+    def answer(self, ground: Ground) -> dict[str, Attributed]:
+        """Edges at every pixel of the input."""
+        edges = sobel_edges(ground.score.tensor[0].cpu().numpy())
+        return {INPUT: Attributed(edges[None], None, {})}
+
+
+@dataclass(frozen=True)
+class Prediction(AttributionMethod):
+    """What the network puts out for the class, at every pixel of its output.
+
+    Parameters
+    ----------
+    values
+        ``"logit"`` y_c, or ``"probability"`` p_c.
     """
-    return np.full(layer.channels, 1 / layer.channels)
 
+    name = "prediction"
+    sees_all = True
+    values: str = LOGIT
 
-WEIGHTS: dict[str, Callable[[NetworkLayer, int], Weights]] = {
-    "random-weights": random_weights,
-    "mean-activation": equal_weights,
-}
+    def __post_init__(self) -> None:
+        if self.values not in (LOGIT, PROBABILITY):
+            raise OptionError(
+                f"values is {self.values!r}; known are {LOGIT!r} and {PROBABILITY!r}."
+            )
+
+    def answer(self, ground: Ground) -> dict[str, Attributed]:
+        """Logits or probabilities on the output's grid."""
+        score = Score.of(ground.score.network, self.values)
+        logits = ground.view.activations.logits
+        values = score.at_pixels(logits, ground.target)
+        grid, before = ground.view.grid, ground.view.prepared.before
+        translate = tuple(t + lead for t, lead in zip(grid.translate, before, strict=True))
+        return {INPUT: Attributed(values.cpu().numpy(), None, {}, grid.scale, translate)}
 
 
 def sobel_edges(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -62,26 +123,3 @@ def sobel_edges(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
     edges = [sobel(channel.astype(np.float64)) for channel in values]
     return np.asarray(np.sqrt(np.sum(np.square(edges), axis=0)))
-
-
-def class_map(
-    logits: torch.Tensor, target: int, *, probability: bool = False
-) -> NDArray[np.float64]:
-    """What the network puts out for a class, of shape (*output).
-
-    Parameters
-    ----------
-    logits
-        Of shape (1, rows, *output).
-    target
-        Class c; with one row z of logits, class 1 has the logit z and class 0 has -z.
-    probability
-        Whether to give softmax or, of one row, sigmoid, instead of the logit y_c.
-    """
-    rows = logits[0].detach().cpu().double()
-    if len(rows) == 1:
-        row = rows[0] if target == 1 else -rows[0]
-        row = row.sigmoid() if probability else row
-    else:
-        row = rows.softmax(0)[target] if probability else rows[target]
-    return row.numpy()

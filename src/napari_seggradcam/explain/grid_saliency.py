@@ -28,8 +28,10 @@ from torch.nn import functional
 
 from ..errors import OptionError, ShapeError
 from ..networks.running import stop_if
+from .ground import Ground
 from .input_score import InputScore, gradients_told
-from .neutral_inputs import Neutral, check_kind, kind_in_words, neutral_input
+from .methods.attributing import INPUT, Attributed, AttributionMethod
+from .neutral_inputs import Neutral, check_kind, kind_in_words
 
 NO_CONTEXT = (
     "The decision loses nothing when all of its surroundings are replaced: no context is needed."
@@ -65,7 +67,7 @@ class GridMask:
 
 
 @dataclass(frozen=True)
-class GridSaliency:
+class GridSaliency(AttributionMethod):
     """Grid saliency; making one checks its options.
 
     Attributes
@@ -108,6 +110,14 @@ class GridSaliency:
         ):
             if not share > 0:
                 raise OptionError(f"{what} is {share}; expected a number above 0.")
+
+    def answer(self, ground: Ground) -> dict[str, Attributed]:
+        """The mask of the network's input."""
+        # Of every pixel of M, as published: what one loses another can't make up for.
+        found = self.attribute(ground.score.of(ground.pixel_scores), ground.inside)
+        facts = {**found.facts, "losses": found.losses}
+        values = found.values[None]
+        return {INPUT: Attributed(values, found.empty, facts, found.scale, found.translate)}
 
     def attribute(self, score: InputScore, region: NDArray[np.bool_]) -> GridMask:
         """The mask for one region; progress counts steps.
@@ -174,7 +184,7 @@ class GridSaliency:
                 f"axis, that is {len(sizes)}, or one for all."
             )
         grid = tuple(max(1, round(n / c)) for n, c in zip(sizes, cells, strict=True))
-        other = neutral_input(score.tensor, self.baseline, self.seed)
+        other = score.neutral(self.baseline, self.seed)
         return _Problem(score, torch.from_numpy(region), other, grid)
 
     def _answer(

@@ -44,7 +44,8 @@ def heatmap_of(
         Spatial shape of the image.
     """
     answer = found.answers[layer.name]
-    place = placement_of(layer, answer.signed.shape, view.prepared.before, image_shape)
+    placed = found.layers.get(layer.name, layer)
+    place = placement_of(placed, answer.signed.shape, view.prepared.before, image_shape)
     signed, kept, note = np.ascontiguousarray(answer.signed[place.keep]), None, None
     if question.truncate is not None:
         extent, note = extent_of(
@@ -58,16 +59,34 @@ def heatmap_of(
         )
         kept = np.ascontiguousarray(extent[place.keep])
     return Heatmap(
-        layer,
+        placed,
         signed,
         answer.weights,
         place.scale,
         place.translate,
         image_shape,
         _why_empty(answer, signed, kept),
-        None if view.box is None else tuple((side.start, side.stop) for side in view.box),
+        _seen(view, placed, layer, found, image_shape),
         kept,
         note,
+    )
+
+
+def _seen(
+    view: View,
+    placed: NetworkLayer,
+    layer: NetworkLayer,
+    found: Found,
+    image_shape: tuple[int, ...],
+) -> tuple[tuple[int, int], ...] | None:
+    """Pixels of the image that a map is of, where it is not of all."""
+    if view.box is not None:
+        return tuple((side.start, side.stop) for side in view.box)
+    if placed is layer or found.seen is None:
+        return None
+    return tuple(
+        (max(0, side.start - lead), min(size, side.stop - lead))
+        for side, lead, size in zip(found.seen, view.prepared.before, image_shape, strict=True)
     )
 
 

@@ -1,8 +1,7 @@
 """The score as a function of the network's input, for methods that run the network many times.
 
-The score is given as a function of the logits. The input may be the whole padded image or a crop of
-it that has all that M sees: nothing here can tell the difference, but that values of the whole
-image's, such as its mean, are then those of the crop.
+The score is given as a function of the logits. What runs may be the whole padded image or a crop of
+it that has all that M sees.
 """
 
 import math
@@ -15,6 +14,8 @@ from ..errors import Cancelled, NetworkError, SegGradCamError
 from ..networks.network import Network
 from ..networks.running import FunctionCalls, cancellable, shortage_told
 from .capture import Taps
+from .neutral_inputs import Neutral, neutral_input
+from .regions.region import Box, whole
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 Progress = Callable[[int, int, str], None]
@@ -46,12 +47,15 @@ class InputScore:
         follows of it backward.
     cancel
         Asked before each module.
+    window
+        The part of the tensor that runs, per spatial axis; None: all of it.
 
     Attributes
     ----------
     network : Network
     tensor : torch.Tensor
-        On the network's device, in single precision or that of the network if it is higher.
+        What runs, on the network's device, in single precision or that of the network if that is
+        higher.
     cancel : callable or None
     """
 
@@ -62,10 +66,13 @@ class InputScore:
         score: Score,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        window: Box | None = None,
     ):
         self.network = network
         dtype = torch.promote_types(network.dtype, torch.float32)
-        self.tensor = tensor.detach().to(network.device, dtype)
+        self._whole = tensor.detach().to(network.device, dtype)
+        self._window: Box = whole(tuple(tensor.shape[2:])) if window is None else window
+        self.tensor = self._whole[:, :, *self._window]
         self.cancel = cancel
         self._score = score
         self._progress = progress
@@ -97,6 +104,16 @@ class InputScore:
         if self._progress is not None:
             self._progress(self._done, self._total, self._what)
         return scores
+
+    def of(self, score: Score) -> "InputScore":
+        """Another function of the same network's logits, with the same progress."""
+        return InputScore(
+            self.network, self._whole, score, self._progress, self.cancel, self._window
+        )
+
+    def neutral(self, kind: Neutral, seed: int = 0) -> torch.Tensor:
+        """An input that is to say nothing: of the part that runs, as `neutral_input` of all."""
+        return neutral_input(self._whole, kind, seed)[:, :, *self._window]
 
     def expect(self, runs: int, what: str) -> None:
         """There will be so many more runs, of what bears this name."""

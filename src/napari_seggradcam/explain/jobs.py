@@ -14,6 +14,7 @@ from .methods.answering import LayerAnswer, Weights, fill
 from .methods.gradient import LayerGradient
 from .methods.weighting import GradientMethod, LayerShape, Totals
 from .regions.output import OutputRegion
+from .regions.region import Box
 from .scores import Score
 from .tiled_run import Part
 from .truncation import MASS, Truncation
@@ -72,6 +73,10 @@ class Found:
     computed
         What ran, in words, and seconds until all weights and until all maps were there, for the
         questions that were computed together.
+    layers
+        Network layers whose maps lie elsewhere than theirs, by name.
+    seen
+        The part of the padded input that the maps are of; None: all.
     """
 
     answers: dict[str, LayerAnswer]
@@ -80,6 +85,8 @@ class Found:
     score: float
     region: OutputRegion
     computed: dict[str, Any]
+    layers: dict[str, NetworkLayer] = field(default_factory=dict)
+    seen: Box | None = None
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from ..errors import OptionError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.normalisation import normalisation_to_dict
@@ -20,6 +21,7 @@ from .methods.weighting import Method
 from .regions.region import Region, as_region
 from .scores import Score
 from .truncation import Truncation
+from .views import PatchFacts
 
 
 @dataclass(frozen=True)
@@ -75,41 +77,14 @@ class Question:
         if target != "predicted":
             target = network.class_index(target)
             asked.check(target)
-        return cls(
-            as_region(region),
-            target,
-            network.select_layers(layers),
-            method_of(method, options),
-            asked,
-            Truncation.of(truncate),
-        )
-
-
-@dataclass(frozen=True)
-class PatchFacts:
-    """What the record says about the patch that was explained.
-
-    Attributes
-    ----------
-    first
-        Its first pixel on the image, below 0 on padding.
-    size
-        In pixels, per spatial axis.
-    region_inside
-        Share of the pixels of M that it has.
-    """
-
-    first: tuple[int, ...]
-    size: tuple[int, ...]
-    region_inside: float
-
-    def describe(self) -> dict[str, Any]:
-        """In JSON types."""
-        return {
-            "first": list(self.first),
-            "size": list(self.size),
-            "region_inside": self.region_inside,
-        }
+        how, extent = method_of(method, options), Truncation.of(truncate)
+        if extent is not None and not how.truncates:
+            raise OptionError(
+                f"Maps of the method {method!r} have no extent to truncate: they are made of the "
+                "score itself, and zero where it does not matter. Leave truncate out."
+            )
+        wanted = how.layers(network, layers)
+        return cls(as_region(region), target, wanted, how, asked, extent)
 
 
 @dataclass(frozen=True)

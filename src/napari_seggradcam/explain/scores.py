@@ -118,22 +118,29 @@ class Score:
         -------
         torch.Tensor, shape (batch,)
         """
-        rows = logits[:, target : target + 1] if self._needs_one_row(logits) else logits
-        here = rows[:, :, *region.box]
-        if logits.device.type != "mps":  # which has no double precision
-            here = here.double()
-        pixels = here[:, 0] if rows is not logits else self._of_pixels(here, target)
-        weights = torch.from_numpy(region.weights).to(pixels)
-        return (pixels * weights).flatten(1).sum(1)
+        return self._weighted(logits, target, region).flatten(1).sum(1)
+
+    def of_pixels(self, logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tensor:
+        """What every pixel of M adds to the score, (batch, pixels); as for calling it."""
+        there = torch.from_numpy(region.weights != 0).to(logits.device)
+        return self._weighted(logits, target, region)[:, there]
 
     def describe(self) -> dict[str, Any]:
         """In JSON types."""
         return {"score": self.name, "versus": self.versus, "reduce": self.reduce}
 
-    def _needs_one_row(self, logits: torch.Tensor) -> bool:
-        return self.name == LOGIT and logits.shape[1] > 1
+    def at_pixels(self, logits: torch.Tensor, target: int) -> torch.Tensor:
+        """The function of the logits at every pixel, (batch, *output), in double precision."""
+        if self.name == LOGIT and logits.shape[1] > 1:  # the others may be many
+            return _double(logits[:, target])
+        return self._functions(_double(logits), target)
 
-    def _of_pixels(self, logits: torch.Tensor, target: int) -> torch.Tensor:
+    def _weighted(self, logits: torch.Tensor, target: int, region: OutputRegion) -> torch.Tensor:
+        """What every pixel of the box around M adds to the score, (batch, *box)."""
+        pixels = self.at_pixels(logits[:, :, *region.box], target)
+        return pixels * torch.from_numpy(region.weights).to(pixels)
+
+    def _functions(self, logits: torch.Tensor, target: int) -> torch.Tensor:
         """Score of every pixel, (batch, *box), of logits (batch, rows, *box)."""
         if logits.shape[1] == 1:
             own = logits[:, 0] if target else -logits[:, 0]
@@ -156,6 +163,11 @@ class Score:
             return own
         others = torch.cat([logits[:, :target], logits[:, target + 1 :]], 1)
         return own - others.logsumexp(1)
+
+
+def _double(values: torch.Tensor) -> torch.Tensor:
+    """In double precision, where the device has it."""
+    return values if values.device.type == "mps" else values.double()
 
 
 def check_option(option: str, value: object, known: tuple[object, ...]) -> None:

@@ -7,6 +7,7 @@ network's own prediction is, summed over M, is the largest, so that M lies about
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +19,36 @@ from ..networks.outputs import MapGrid
 from ..networks.running import as_found, state_of, version_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
 from .activations import Activations, Cancel
-from .questions import PatchFacts
 from .regions.region import Box, Footprint
 
 Sizes = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PatchFacts:
+    """What the record says about the patch that was explained.
+
+    Attributes
+    ----------
+    first
+        Its first pixel on the image, below 0 on padding.
+    size
+        In pixels, per spatial axis.
+    region_inside
+        Share of the pixels of M that it has.
+    """
+
+    first: tuple[int, ...]
+    size: tuple[int, ...]
+    region_inside: float
+
+    def describe(self) -> dict[str, Any]:
+        """In JSON types."""
+        return {
+            "first": list(self.first),
+            "size": list(self.size),
+            "region_inside": self.region_inside,
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,8 +60,8 @@ class NetworkLayer:
 
 
 def stage_name(role: str, level: int) -> str:
-    """Name of all network layers of one role and level."""
-    return role if role in ("bottleneck", "head") else f"{role} {level}"
+    """Name of all network layers of one role and level; of some roles there is one level only."""
+    return role if role in ("bottleneck", "head", "input") else f"{role} {level}"
 
 
 def stages_in_words(layers: Sequence[NetworkLayer]) -> str:

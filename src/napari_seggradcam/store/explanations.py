@@ -179,13 +179,13 @@ def write_explanation(
         "record": as_json(record, "record"),
         "maps": [
             describe_map(number, stored.name, stored.scale, stored.translate, stored.attributes)
-            | {"truncated": stored.kept is not None}
+            | ({} if stored.kept is None else {"truncated": True})
             for number, stored in enumerate(maps)
         ],
         "pixel_size": [float(size) for size in pixel_size or (1.0,) * region.ndim],
         "units": list(units) if units else None,
         "image_channels": None if image is None else _channel_axis(image, region),
-        "weighted": region.dtype.kind == "f",
+        **({"weighted": True} if region.dtype.kind == "f" else {}),
     }
     check_replaceable(target)
     from .omezarr import write_parts  # zarr takes half a second to import

@@ -103,7 +103,7 @@ def write_parts(
         placement = _placement(description)
         _fill(_create_image(parent, image.shape, image.dtype, placement, "image"), image)
     _fill(_create_region(parent, description, region.shape), (region != 0).astype(np.uint8))
-    if description["weighted"]:
+    if description.get("weighted"):
         _fill(_create_array(root, "region-weights", region.shape, np.float32), region)
     _finish(root, key, description)
 

@@ -4,6 +4,10 @@ from dataclasses import fields
 from typing import Any
 
 from ...errors import OptionError
+from ..baselines import MeanActivation, Prediction, RandomWeights, SobelEdges
+from ..grid_saliency import GridSaliency
+from ..pixels import InputTimesGradient, IntegratedGradients, Occlusion, Saliency, SmoothGrad
+from ..substitution import AblationCam, LayerIntegratedGradients
 from .cams import (
     GradCamPlusPlus,
     LayerCam,
@@ -23,6 +27,18 @@ METHODS: dict[str, type[Method]] = {
         LayerCam,
         XGradCam,
         GradCamPlusPlus,
+        AblationCam,
+        LayerIntegratedGradients,
+        Saliency,
+        InputTimesGradient,
+        IntegratedGradients,
+        SmoothGrad,
+        Occlusion,
+        GridSaliency,
+        RandomWeights,
+        MeanActivation,
+        SobelEdges,
+        Prediction,
     )
 }
 

@@ -1,11 +1,14 @@
 """What every method is: weights for feature maps, whose weighted sum is the signed map."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
 
+from ...networks.layers import NetworkLayer
+from ...networks.network import Network
 from ..patches import Patch
 from .gradient import LayerGradient, sum_positions
 
@@ -160,13 +163,25 @@ class Method(ABC):
     ----------
     name
         By which users choose it.
+    truncates
+        Whether its maps can be truncated to an extent.
     """
 
     name: ClassVar[str]
+    truncates: ClassVar[bool] = True
+
+    def layers(self, network: Network, wanted: str | Iterable[str]) -> tuple[NetworkLayer, ...]:
+        """The network layers that it answers about, of those that are wanted."""
+        return network.select_layers(wanted)
 
     def options(self) -> dict[str, Any]:
         """Options by name, in JSON types."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
+        options = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {
+            # An input of one's own is too large to note.
+            name: "given" if isinstance(value, torch.Tensor) else value
+            for name, value in options.items()
+        }
 
 
 class GradientMethod(Method):

@@ -1,17 +1,19 @@
 """What a pixel method is, and what it answers."""
 
 import importlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ...errors import MissingPackage, OptionError
+from ..ground import Ground
 from ..input_score import InputScore
+from ..methods.attributing import INPUT, Attributed, AttributionMethod
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,13 @@ class Attribution:
         return cls(values[0].detach().cpu().numpy(), facts)
 
 
-class PixelMethod(ABC):
+class PixelMethod(AttributionMethod):
     """A method with its options; making one checks them."""
 
-    name: ClassVar[str]
+    def answer(self, ground: Ground) -> dict[str, Attributed]:
+        """Attributions of the network's input."""
+        found = self.attribute(ground.score)
+        return {INPUT: Attributed(found.values, None, found.facts)}
 
     @abstractmethod
     def attribute(self, score: InputScore) -> Attribution:

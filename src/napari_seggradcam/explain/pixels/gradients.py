@@ -11,7 +11,7 @@ import torch
 from ...errors import OptionError
 from ..completeness import Completeness
 from ..input_score import InputScore, gradients_told
-from ..neutral_inputs import Neutral, check_kind, kind_in_words, neutral_input
+from ..neutral_inputs import Neutral, check_kind, kind_in_words
 from .attribution import Attribution, PixelMethod, check_count, load_captum
 
 
@@ -90,7 +90,7 @@ class IntegratedGradients(PixelMethod):
     def attribute(self, score: InputScore) -> Attribution:
         """Attributions that add up to S(x) - S(x'); see `PixelMethod.attribute`."""
         method = load_captum(self.name).IntegratedGradients(score)
-        image, baseline = score.tensor, neutral_input(score.tensor, self.baseline)
+        image, baseline = score.tensor, score.neutral(self.baseline)
         score.expect(2, self.name)
         with torch.no_grad():
             at_image, at_baseline = float(score(image)), float(score(baseline))

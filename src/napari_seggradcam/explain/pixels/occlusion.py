@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ...errors import OptionError
 from ..input_score import InputScore
-from ..neutral_inputs import Neutral, check_kind, kind_in_words, neutral_input
+from ..neutral_inputs import Neutral, check_kind, kind_in_words
 from .attribution import Attribution, PixelMethod, check_count, load_captum
 
 
@@ -61,7 +61,7 @@ class Occlusion(PixelMethod):
             score.tensor,
             sliding_window_shapes=(channels, *window),
             strides=(channels, *stride),
-            baselines=neutral_input(score.tensor, self.baseline),
+            baselines=score.neutral(self.baseline),
             perturbations_per_eval=score.batch,
         )
         return Attribution.of(

@@ -1,6 +1,12 @@
 """Methods that hand other feature maps on in place of a network layer's own, run after run."""
 
-from .ablation import LayerAblation, ablation_weights
+from .ablation import AblationCam, LayerAblation, ablation_weights
 from .layer_integrated_gradients import LayerAttribution, LayerIntegratedGradients
 
-__all__ = ["LayerAblation", "LayerAttribution", "LayerIntegratedGradients", "ablation_weights"]
+__all__ = [
+    "AblationCam",
+    "LayerAblation",
+    "LayerAttribution",
+    "LayerIntegratedGradients",
+    "ablation_weights",
+]

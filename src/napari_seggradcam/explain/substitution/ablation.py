@@ -22,10 +22,11 @@ import torch
 from numpy.typing import NDArray
 
 from ...networks.layers import NetworkLayer
+from ..ground import Ground
 from ..input_score import InputScore
+from ..methods.preparing import GivenWeights, PreparedMethod
+from ..methods.weighting import GradientMethod, MapWeights
 from .substitute import score_with
-
-NAME = "ablation-cam"
 
 NO_EFFECT = (
     "Switching off feature maps of this network layer changes nothing: the score does not depend "
@@ -64,6 +65,23 @@ class LayerAblation:
     def facts(self) -> dict[str, Any]:
         """How they were computed, in types that JSON has."""
         return {"runs": 1 + len(self.losses), "divided_by": abs(self.score)}
+
+
+@dataclass(frozen=True)
+class AblationCam(PreparedMethod):
+    """Ablation-CAM: the signed map is Σ_k w_k A_k, with w_k = (S - S_k) ÷ |S|."""
+
+    name = "ablation-cam"
+
+    def prepare(self, ground: Ground) -> GradientMethod:
+        """Switch off one feature map after another, of every network layer that is asked about."""
+        found = {layer.name: ablation_weights(ground.score, layer) for layer in ground.layers}
+        return GivenWeights(
+            {
+                name: MapWeights(torch.from_numpy(one.weights), one.empty)
+                for name, one in found.items()
+            }
+        )
 
 
 def ablation_weights(score: InputScore, layer: NetworkLayer) -> LayerAblation:

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 
 from ...networks.layers import NetworkLayer
 from ..completeness import Completeness
+from ..ground import Ground
 from ..input_score import InputScore, gradients_told
-from ..neutral_inputs import Neutral, check_kind, kind_in_words, neutral_input
+from ..methods.attributing import Attributed, AttributionMethod
+from ..neutral_inputs import Neutral, check_kind, kind_in_words
 from .substitute import maps_of, score_with
 
 NO_PATH = "No gradient reaches this network layer from the region: the score does not depend on it."
@@ -62,7 +64,7 @@ class LayerAttribution:
 
 
 @dataclass(frozen=True)
-class LayerIntegratedGradients:
+class LayerIntegratedGradients(AttributionMethod):
     """Integrated gradients of a network layer.
 
     Attributes
@@ -75,6 +77,8 @@ class LayerIntegratedGradients:
     """
 
     name: ClassVar[str] = "layer-integrated-gradients"
+    answers_input = False
+    answers_layers = True
     baseline: Neutral = "zero"
     tolerance: float = 0.01
     most_steps: int = 1024
@@ -82,6 +86,11 @@ class LayerIntegratedGradients:
     def __post_init__(self) -> None:
         check_kind(self.baseline, ("zero", "mean", "blur"))
         Completeness(self.tolerance, self.most_steps)
+
+    def answer(self, ground: Ground) -> dict[str, Attributed]:
+        """Attributions of every network layer that is asked about."""
+        found = {layer.name: self.attribute(ground.score, layer) for layer in ground.layers}
+        return {name: Attributed(one.values, one.empty, one.facts) for name, one in found.items()}
 
     def attribute(self, score: InputScore, layer: NetworkLayer) -> LayerAttribution:
         """Attributions of one network layer; progress counts runs.
@@ -96,7 +105,7 @@ class LayerIntegratedGradients:
             If the caller wants to stop.
         """
         image = score.tensor
-        baseline = neutral_input(image, self.baseline)
+        baseline = score.neutral(self.baseline)
         ours, theirs = maps_of(score, image, layer), maps_of(score, baseline, layer)
         score.expect(2, layer.name)
         with torch.no_grad():

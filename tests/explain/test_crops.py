@@ -18,8 +18,8 @@ from napari_seggradcam.explain.activations import Activations
 from napari_seggradcam.explain.axis_reach import AxisReach
 from napari_seggradcam.explain.crops import CropPlanner
 from napari_seggradcam.explain.fitting import bytes_per_pixel
-from napari_seggradcam.explain.reach import Reach
 from napari_seggradcam.explain.methods.gradient import LayerGradient
+from napari_seggradcam.explain.reach import Reach
 from napari_seggradcam.explain.regions.output import OutputRegion
 from napari_seggradcam.networks.sizes import AxisRule
 

@@ -9,8 +9,8 @@ from monai.networks import nets
 
 import napari_seggradcam as sgc
 from napari_seggradcam.explain import reach
-from napari_seggradcam.explain.reach import mark_not_local, reach_of
 from napari_seggradcam.explain.methods.gradient import NORMALISED_AWAY
+from napari_seggradcam.explain.reach import mark_not_local, reach_of
 
 SHAPE = (192, 256)
 IMAGE = np.random.default_rng(2).random(SHAPE, np.float32)

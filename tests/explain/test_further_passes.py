@@ -63,17 +63,17 @@ def test_saliency_is_the_gradient_of_the_padded_image() -> None:
 
 def test_integrated_gradients_are_complete() -> None:
     explainer = sgc.Explainer(EXPLAINER.network.at_precision("float64"), IMAGE)
-    found = explainer.explain(MASK, 1, method="integrated-gradients")
+    found = explainer.explain(MASK, 1, method="integrated-gradients", tolerance=0.05)
     facts = found.record["computed"]["method"]["input"]
-    assert facts["completeness_gap"] <= 0.01
+    assert facts["completeness_gap"] <= 0.05
     assert found.record["computed"]["on"].startswith("1 crop")
 
 
 def test_occlusion_sees_what_the_region_loses() -> None:
     found = EXPLAINER.explain(MASK, 1, method="occlusion", window=6, stride=3)["input"]
-    y, x = np.nonzero(found.signed)
-    assert y.min() >= 60 - 30
-    assert y.max() <= 64 + 30
+    rows, _ = np.nonzero(found.signed)
+    assert rows.min() >= 60 - 30
+    assert rows.max() <= 64 + 30
     assert abs(found.signed[MASK]).max() > 0
 
 

@@ -15,8 +15,8 @@ from test_crops import MODULES, assert_same, network_of, on_the_whole
 
 import napari_seggradcam as sgc
 from napari_seggradcam.explain.fitting import bytes_per_pixel
-from napari_seggradcam.explain.reach import reach_of
 from napari_seggradcam.explain.methods.gradient import LayerGradient
+from napari_seggradcam.explain.reach import reach_of
 from napari_seggradcam.networks import windows
 from napari_seggradcam.networks.normalisation import Percentile
 

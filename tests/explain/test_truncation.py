@@ -1,5 +1,7 @@
 """What truncation keeps: nothing that can't matter, and everything that does."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -132,7 +134,7 @@ def test_mass_goes_by_what_is_summed(explainer: sgc.Explainer) -> None:
     support = explainer.explain(region, 1, "levels", truncate="support")
     for name in half:
         kept = [one[name].kept for one in (half, most, all_of_it, support)]
-        for less, more in zip(kept, kept[1:], strict=False):
+        for less, more in pairwise(kept):
             assert not (less & ~more).any()
     assert half.record["question"]["truncate"] == ["mass", 0.5]
 

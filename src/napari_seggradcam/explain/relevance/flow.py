@@ -35,6 +35,8 @@ class Flow:
     ----------
     layers
         Where the maps of every network layer are.
+    operations
+        Numbers of the nodes that divide relevance up, rather than moving or passing it.
     handed
         What each node has handed to the output of another, by (node, (other node, output)).
     constants, stabiliser
@@ -42,6 +44,7 @@ class Flow:
     """
 
     layers: dict[str, Place]
+    operations: frozenset[int] = frozenset()
     handed: dict[tuple[int, tuple[int, int]], float] = field(default_factory=dict)
     constants: dict[int, float] = field(default_factory=dict)
     stabiliser: dict[int, float] = field(default_factory=dict)
@@ -75,7 +78,8 @@ class Cut:
     stabiliser
         What stabilisers have kept on the way.
     skips
-        Names of the network layers that are skips past this one.
+        Names of the network layers that are skips past this one, as far as they were asked about;
+        in a U-Net, what passes is theirs.
     """
 
     started: float
@@ -119,7 +123,7 @@ def cut(flow: Flow, name: str, started: float, relevance: float, skips: tuple[st
         and below[0] in place.inside
         and below != (place.node, place.output)
     )
-    past = tuple(skip for skip in skips if _passes(flow.layers[skip], place))
+    past = tuple(skip for skip in skips if _passes(flow, flow.layers[skip], place))
     biases, stabiliser = (
         sum(value for node, value in kept.items() if node not in place.inside)
         for kept in (flow.constants, flow.stabiliser)
@@ -127,7 +131,8 @@ def cut(flow: Flow, name: str, started: float, relevance: float, skips: tuple[st
     return Cut(started, relevance, passing, biases, stabiliser, past)
 
 
-def _passes(skip: Place, place: Place) -> bool:
-    """Whether a skip leads past maps, neither into them nor away from them."""
-    reached = skip.node is not None and place.node is not None
-    return reached and skip.node not in place.inside and place.node not in skip.inside
+def _passes(flow: Flow, skip: Place, place: Place) -> bool:
+    """Whether a skip leads from what maps were made from past them, with nothing in between."""
+    if skip.node is None or skip.node in place.inside or place.node in skip.inside:
+        return False
+    return not (skip.inside - place.inside) & flow.operations

@@ -79,7 +79,10 @@ class Graph:
             Asked at every node.
         """
         handed: dict[int, tuple[list[torch.Tensor | None], list[torch.Tensor | None]]] = {}
-        flow = Flow({name: self._place(*edge) for name, edge in layers.items()})
+        flow = Flow(
+            {name: self._place(*edge) for name, edge in layers.items()},
+            frozenset(n for node, n in self._numbers.items() if distribution_of(node) is not None),
+        )
         with ExitStack() as hooks:
             for number, node in enumerate(self._nodes):
 

@@ -131,7 +131,7 @@ def test_epsilon_equals_captum(epsilon: float) -> None:
     ids=["gamma", "z-plus"],
 )
 def test_positive_rules_equal_captum(body: object, rule: object) -> None:
-    """Captum counts a negative bias, and negative inputs, as positive weights say; hence neither."""
+    """Captum treats negative biases and negative inputs as weights say; so there are none."""
     module = Plain(bias=False).double().eval()
     x = torch.rand(1, 2, 32, 40, dtype=torch.float64)
     named = Composite("test", body, Epsilon(1e-12))

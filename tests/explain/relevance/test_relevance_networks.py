@@ -12,6 +12,11 @@ from napari_seggradcam.explain.relevance import Epsilon, conservation
 from network_files import network_on_disk
 from opened_networks import as_module
 
+FILES = [
+    *(f"TorchScript {how}" for how in ("traced", "scripted", "frozen")),
+    "torch.export",
+    "ONNX",
+]
 RULES = ["epsilon", "gamma", "z-plus", "composite"]
 
 
@@ -83,10 +88,7 @@ def test_gates_get_no_relevance() -> None:
         assert relevance.maps[layer.name].shape[0] == layer.channels
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["TorchScript traced", "TorchScript scripted", "TorchScript frozen", "torch.export", "ONNX"],
-)
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_gives_what_its_module_gives(name: str, tmp_path_factory) -> None:
     on_disk = network_on_disk(name, tmp_path_factory.getbasetemp())
     opened = on_disk.opened()

@@ -1,5 +1,7 @@
 """One operation after another against its matrix, in double precision and element by element."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,17 @@ def upsampled(**options: object) -> nn.Module:
     return Function(lambda x: functional.interpolate(x, **options))
 
 
+class Last(nn.Module):
+    """A module that has channels last."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.module(x.movedim(1, -1)).movedim(-1, 1)
+
+
 OPERATIONS = {
     "convolution": lambda: nn.Conv2d(2, 3, 3, padding=1, stride=2),
     "dilated groups": lambda: nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=2),
@@ -36,12 +49,8 @@ OPERATIONS = {
     "transposed groups": lambda: nn.ConvTranspose2d(
         4, 2, 3, 2, padding=1, output_padding=1, groups=2
     ),
-    "linear": lambda: Function(
-        lambda x, w=torch.randn(3, 2).double(), b=torch.randn(3).double(): functional.linear(
-            x.movedim(1, -1), w, b
-        ).movedim(-1, 1)
-    ),
-    "matrix": lambda: Function(lambda x, w=torch.randn(6, 4).double(): x @ w),
+    "linear": lambda: Last(nn.Linear(2, 3)),
+    "matrix": lambda: Function(partial(torch.matmul, torch.randn(3, 4).double())),
     "nearest": lambda: upsampled(scale_factor=2),
     "bilinear": lambda: upsampled(scale_factor=2, mode="bilinear"),
     "aligned": lambda: upsampled(size=(7, 9), mode="bilinear", align_corners=True),
@@ -102,13 +111,12 @@ def test_an_operation_equals_its_matrix(name: str, rule: Rule) -> None:
     constant[np.abs(constant) < 1e-12] = 0
     weights = torch.randn_like(y)
     relevance = (y * weights).numpy().ravel()
-    if name in ("nearest",):  # which moves values, so that nothing has to be divided
+    if name == "nearest":  # which moves values, so that nothing has to be divided
         rule = Epsilon(0.0)
 
     found, cut = hand_down(module, x, y * weights, rule)
     wanted, bias, kept = expected(matrix, constant, x.numpy().ravel(), relevance, rule)
     scale = np.abs(wanted).max()
     np.testing.assert_allclose(found.numpy().ravel(), wanted, rtol=0, atol=1e-11 * scale)
-    assert (cut.biases, cut.stabiliser) == pytest.approx(
-        (bias, kept), abs=1e-11 * np.abs(relevance).sum()
-    )
+    summed = np.abs(relevance).sum()
+    assert (cut.biases, cut.stabiliser) == pytest.approx((bias, kept), abs=1e-11 * summed)

@@ -239,6 +239,13 @@ class Capture(Taps):
                 "another path than on the image by which its layers were named."
             )
 
+    def edge_of(self, name: str) -> tuple[Any, int]:
+        """What autograd knows the maps of a layer by: a node of its graph, and which output."""
+        if name in self._nodes:
+            return self._nodes[name]
+        edge = torch.autograd.graph.get_gradient_edge(self.maps[name])
+        return edge.node, edge.output_nr
+
     def backward(
         self,
         score: torch.Tensor,

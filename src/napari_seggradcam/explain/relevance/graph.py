@@ -1,0 +1,186 @@
+"""The graph that relevance flows through: whether all of it is known, and what belongs together."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+
+from ...errors import NetworkError
+from ...networks.running import stop_if
+from .flow import Flow, Place
+from .gates import distribution_of, is_share, kind_of
+from .moving import MOVING
+from .nodes import total
+from .operations import Sum, Weighted
+from .rules import Composite
+
+
+class Graph:
+    """All nodes of autograd between the logits and the image.
+
+    Parameters
+    ----------
+    logits
+        Of a network that has run with a `Runner`.
+
+    Raises
+    ------
+    NetworkError
+        If the network does something for which there is no rule.
+    """
+
+    def __init__(self, logits: torch.Tensor):
+        self._root = logits.grad_fn
+        self._consumers = Counter[Any]()
+        known: list[Any] = []
+        waiting = [self._root]
+        seen = {self._root}
+        while waiting:
+            node = waiting.pop()
+            known.append(node)
+            for child in _children(node):
+                self._consumers[child] += 1
+                if child not in seen:
+                    seen.add(child)
+                    waiting.append(child)
+        _check(known)
+        self._nodes = self._from_logits_down()
+        self._numbers = {node: number for number, node in enumerate(self._nodes)}
+
+    def settle(self, rule: Composite) -> None:
+        """Give the head its rule, and make norms part of the operations before them."""
+        waiting, seen = [self._root], {self._root}
+        while waiting:
+            node = waiting.pop()
+            distribution = distribution_of(node)
+            if distribution is not None:
+                distribution.rule = rule.head
+                if isinstance(distribution.operation, Weighted):
+                    continue
+            new = [child for child in _children(node) if child not in seen]
+            seen.update(new)
+            waiting += new
+        for node in reversed(self._nodes):
+            self._fold(node)
+
+    @contextmanager
+    def recording(
+        self, layers: dict[str, tuple[Any, int]], cancel: Callable[[], bool] | None
+    ) -> Iterator[Flow]:
+        """Measure what flows during a pass backward; the flow is complete afterwards.
+
+        Parameters
+        ----------
+        layers
+            The node that made the maps of each network layer, and which of its outputs they are.
+        cancel
+            Asked at every node.
+        """
+        handed: dict[int, tuple[list[torch.Tensor | None], list[torch.Tensor | None]]] = {}
+        flow = Flow(
+            {name: self._place(*edge) for name, edge in layers.items()},
+            frozenset(n for node, n in self._numbers.items() if distribution_of(node) is not None),
+        )
+        with ExitStack() as hooks:
+            for number, node in enumerate(self._nodes):
+
+                def hook(down: Any, given: Any, number: int = number) -> None:
+                    stop_if(cancel)
+                    handed[number] = (_totals(down), _totals(given))
+
+                if kind_of(node) != "AccumulateGrad":
+                    hooks.callback(node.register_hook(hook).remove)
+            yield flow
+        for number, (down, given) in handed.items():
+            self._note(flow, number, down, given)
+
+    def _note(
+        self,
+        flow: Flow,
+        number: int,
+        down: list[torch.Tensor | None],
+        given: list[torch.Tensor | None],
+    ) -> None:
+        """Add what one node did to the flow."""
+        node = self._nodes[number]
+        left = sum(float(value) for value in given if value is not None)
+        for (child, output), value in zip(node.next_functions, down, strict=True):
+            if child is not None and value is not None:
+                flow.hand_down(number, (self._numbers[child], output), float(value))
+                left -= float(value)
+        distribution = distribution_of(node)
+        if distribution is not None:
+            flow.absorb(number, float(distribution.constants), float(distribution.stabiliser))
+        elif not is_share(node):
+            flow.absorb(number, left, 0.0)  # what was moved there from a constant
+
+    def _from_logits_down(self) -> list[Any]:
+        """Every node behind all that were made from it."""
+        left, found, waiting = Counter(self._consumers), [], [self._root]
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            for child in _children(node):
+                left[child] -= 1
+                if not left[child]:
+                    waiting.append(child)
+        return found
+
+    def _place(self, node: Any, output: int) -> Place:
+        """Where maps are in the graph, given what made them."""
+        found, waiting, seen = set(), [node], {node}
+        while waiting:
+            one = waiting.pop()
+            if one in self._numbers:
+                found.add(self._numbers[one])
+            new = [child for child in _children(one) if child not in seen]
+            seen.update(new)
+            waiting += new
+        return Place(self._numbers.get(node), output, frozenset(found))
+
+    def _fold(self, node: Any) -> None:
+        """Make a scale and shift part of the operation that nothing else takes the result of."""
+        distribution = distribution_of(node)
+        if distribution is None or not isinstance(distribution.operation, Sum):
+            return
+        affine = distribution.operation
+        if len(affine.coefficients) != 1:
+            return
+        (before,) = _children(node)
+        while self._consumers[before] == 1:
+            maker = distribution_of(before)
+            if maker is not None and maker.shape != distribution.shape:
+                return
+            if maker is not None and isinstance(maker.operation, Weighted):
+                maker.operation.absorb(affine.coefficients[0], affine.constant)
+                distribution.passes = True
+                return
+            # The hook that reads feature maps goes on with a clone.
+            if kind_of(before) != "Clone" and not (maker is not None and maker.passes):
+                return
+            (before,) = _children(before)
+
+
+def _children(node: Any) -> list[Any]:
+    return [child for child, _ in node.next_functions if child is not None]
+
+
+def _totals(values: Any) -> list[torch.Tensor | None]:
+    return [None if value is None else total(value) for value in values]
+
+
+def _check(nodes: list[Any]) -> None:
+    kinds = {
+        kind_of(node)
+        for node in nodes
+        if distribution_of(node) is None and not is_share(node) and kind_of(node) not in MOVING
+    }
+    if kinds:
+        raise NetworkError(
+            f"The network computes {', '.join(sorted(kinds))}, and there is no rule by which "
+            "relevance goes through that. Known are convolutions, linear layers, norms, "
+            "activations, pooling, interpolation, sums, products, joins and what moves values. "
+            "Choose another method for this network."
+        )

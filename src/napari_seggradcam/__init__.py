@@ -30,6 +30,12 @@ _HOME = {
     "NetworkLayer": "networks.layers",
     "UNet": "networks.unet",
     "open_network": "networks.opening",
+    "Atlas": "explain.comparison.atlas",
+    "LayerComparison": "explain.comparison.layers",
+    "WeightComparison": "explain.comparison.weights",
+    "compare_layers": "explain.comparison.layers",
+    "compare_weights": "explain.comparison.weights",
+    "weight_atlas": "explain.comparison.atlas",
     "Explainer": "explain.explainer",
     "Explanation": "explain.explanation",
     "Heatmap": "explain.explanation",
@@ -47,6 +53,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Atlas",
     "Cancelled",
     "Explainer",
     "Explanation",
@@ -54,6 +61,7 @@ __all__ = [
     "FactoryNeeded",
     "Heatmap",
     "ImageError",
+    "LayerComparison",
     "LayerError",
     "MissingPackage",
     "Network",
@@ -69,8 +77,11 @@ __all__ = [
     "TrainingDataError",
     "UNet",
     "UntrustedNetwork",
+    "WeightComparison",
     "__version__",
     "border",
+    "compare_layers",
+    "compare_weights",
     "contrast",
     "everywhere",
     "explain",
@@ -83,6 +94,7 @@ __all__ = [
     "open_sample",
     "pixel",
     "predicted",
+    "weight_atlas",
 ]
 
 
@@ -119,6 +131,9 @@ if TYPE_CHECKING:
         TrainingDataError,
         UntrustedNetwork,
     )
+    from .explain.comparison.atlas import Atlas, weight_atlas
+    from .explain.comparison.layers import LayerComparison, compare_layers
+    from .explain.comparison.weights import WeightComparison, compare_weights
     from .explain.explainer import Explainer, explain
     from .explain.explanation import Explanation, Heatmap, open_explanation
     from .explain.large import explain_large

@@ -119,6 +119,20 @@ def test_saved_and_opened(name: str, tmp_path) -> None:
         assert again[layer].layer == found[layer].layer
 
 
+def test_relevance_is_of_the_input_and_of_network_layers() -> None:
+    found = EXPLAINER.explain(MASK, 1, "levels", method="lrp", rule="composite")
+    assert found.layers[0] == "input"
+    assert found.layers[1:] == EXPLAINER.explain(MASK, 1, "levels").layers
+    for name, cut in found.record["computed"]["method"].items():
+        parts = cut["layer"] + cut["passing"] + cut["biases"] + cut["stabiliser"]
+        assert parts == pytest.approx(found.score, rel=1e-4), name
+        # On the padded input, of which the heatmap has the image alone.
+        positions = np.prod(
+            [np.ceil(n / 2) * 2 / s for n, s in zip(IMAGE.shape, found[name].scale)]
+        )
+        assert found[name].weights.sum() * positions == pytest.approx(cut["layer"], rel=1e-3)
+
+
 @pytest.mark.parametrize("name", sorted(set(RUNNING) - {"sobel", "prediction"}))
 def test_cancel_leaves_all_as_it_was(name: str) -> None:
     network = unet()

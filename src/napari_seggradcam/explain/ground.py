@@ -27,6 +27,8 @@ class Ground:
     ----------
     score
         S as a function of the input, which is the part.
+    of_logits
+        S as a function of the logits, (batch,).
     pixel_scores
         What of S every pixel of M is, (batch, pixels), as a function of the logits.
     layers
@@ -43,9 +45,12 @@ class Ground:
         What it sees at once.
     target
         The class c.
+    progress, cancel
+        As for `InputScore`.
     """
 
     score: InputScore
+    of_logits: Callable[[torch.Tensor], torch.Tensor]
     pixel_scores: Callable[[torch.Tensor], torch.Tensor]
     layers: tuple[NetworkLayer, ...]
     region: OutputRegion
@@ -54,6 +59,8 @@ class Ground:
     reach: Reach
     view: View
     target: int
+    progress: Progress | None
+    cancel: Cancel | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -138,15 +145,13 @@ def ground_of(
         slice(w.start - lead, w.stop - lead)
         for w, lead in zip(window, view.prepared.before, strict=True)
     )
+
+    def of_logits(logits: torch.Tensor) -> torch.Tensor:
+        return score(logits, target, here)
+
     return Ground(
-        InputScore(
-            network,
-            tensor,
-            lambda logits: score(logits, target, here),
-            progress,
-            cancel,
-            window,
-        ),
+        InputScore(network, tensor, of_logits, progress, cancel, window),
+        of_logits,
         lambda logits: score.of_pixels(logits, target, here),
         layers,
         region,
@@ -155,4 +160,6 @@ def ground_of(
         reach,
         view,
         target,
+        progress,
+        cancel,
     )

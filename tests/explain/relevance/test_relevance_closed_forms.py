@@ -12,6 +12,7 @@ from torch import nn
 
 import napari_seggradcam as sgc
 from napari_seggradcam.explain.capture import Capture
+from napari_seggradcam.explain.patches import Patch
 from napari_seggradcam.explain.relevance import (
     Composite,
     Epsilon,
@@ -41,7 +42,11 @@ def gradient_times_maps(network: sgc.Network, x: torch.Tensor) -> dict[str, torc
             logits = network.run(image, capture.calls(network.ndim, network.bypass))
         score = first_row(logits)
         maps = {name: tensor.detach() for name, tensor in capture.maps.items()}
-        capture.backward(score, lambda name, g: found.__setitem__(name, (g * maps[name])[0]), None)
+
+        def multiply(name: str, patch: Patch) -> None:
+            found[name] = (patch.values * maps[name])[0]
+
+        capture.backward(score, multiply, None)
     return found
 
 

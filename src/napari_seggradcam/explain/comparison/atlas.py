@@ -17,7 +17,7 @@ from ...networks.layers import NetworkLayer
 from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..passes import Cancel, Progress
-from ..regions import Box, Footprint
+from ..regions.region import Box, Footprint
 from .grouping import colours_of, groups_of
 from .reading import one_layer, silent, weights_of
 from .vectors import unit_length

@@ -18,9 +18,9 @@ from ...networks.layers import NetworkLayer
 from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..explanation import Heatmap
+from ..methods.gradient import LayerGradient, sums
 from ..passes import Cancel, Progress
-from ..regions import Footprint, Region
-from ..seg_grad_cam import LayerWeights, sums
+from ..regions.region import Footprint, Region
 from .cut import cut_of
 from .echoes import gini, image_gradients, pearson, share_inside
 from .layer_facts import LayerFacts
@@ -204,17 +204,17 @@ class _Question:
         self.target = target
         self.score = math.nan
         self.passes = {layer.name: 0.0 for layer in layers}
-        self.weights: dict[str, list[LayerWeights]] = {layer.name: [] for layer in layers}
+        self.weights: dict[str, list[LayerGradient]] = {layer.name: [] for layer in layers}
         self.steps = steps
 
     def ask(self, region: Footprint, *, again: bool) -> None:
         """Ask about a region; the first one is M."""
         is_first = math.isnan(self.score)
         for found in self.weights.values():
-            found.append(LayerWeights())
+            found.append(LayerGradient())
 
         def on_gradient(name: str, gradient: torch.Tensor, maps: torch.Tensor) -> None:
-            self.weights[name][-1].add(gradient)
+            self.weights[name][-1].add_sums(*(one[0] for one in sums(gradient)))
             if is_first:
                 # Half precision would not keep the digits of a sum.
                 product = gradient.to(torch.promote_types(gradient.dtype, torch.float32)) * maps
@@ -239,7 +239,7 @@ class _References:
         self.edges = image_gradients(image, network.axes)
         self.logits = explainer.logits[target]
         self.mask = explainer.prediction == target
-        self.region = region.mask(explainer.image_shape)
+        self.region = np.asarray(region.on(explainer.image_shape) != 0)
 
 
 def _rows(

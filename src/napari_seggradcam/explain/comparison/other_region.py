@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..explainer import Explainer
-from ..regions import Box, Footprint, Mask, Region, as_region, bounds
+from ..regions.region import Box, Footprint, Mask, Region, as_region, bounds
 from .reading import footprint_of
 from .whole_pass import WholePass
 
@@ -57,7 +57,7 @@ def other_region_of(
     """
     if given is not None:
         return OtherRegion(footprint_of(explainer, given), as_region(given).describe())
-    mask = through.region.mask(explainer.image_shape)
+    mask = through.region.on(explainer.image_shape) != 0
     rest = _seen((explainer.prediction == target) & ~mask, through.view.box)
     name = explainer.network.classes[target]
     if np.count_nonzero(rest) >= _LEAST * through.region.pixels:

@@ -18,11 +18,14 @@ from ...networks.layers import NetworkLayer
 from ...networks.running import as_found, shortage_told
 from ..explainer import Explainer
 from ..explanation import Heatmap
-from ..passes import Asked, Cancel, Passes, Progress
+from ..jobs import Asked
+from ..methods.answering import NO_POSITIVE_EVIDENCE
+from ..methods.cams import SegGradCam
+from ..passes import Cancel, Passes, Progress
 from ..placing import placement_of
-from ..regions import Footprint, Region, as_region
-from ..scores import on_output
-from ..seg_grad_cam import NO_POSITIVE_EVIDENCE
+from ..regions.output import on_output
+from ..regions.region import Footprint, Region, as_region
+from ..scores import Score
 from ..tiled_run import Part
 from ..views import View
 
@@ -230,7 +233,7 @@ def silent(done: int, total: int, what: str) -> None:
 
 def _asked(explainer: Explainer, view: View, region: Footprint, target: int | str) -> Asked:
     decide = partial(explainer._class, target, region)
-    return Asked(on_output(region, view.grid), decide, target == "predicted")
+    return Asked(on_output(region, view.grid), decide, target == "predicted", Score(), SegGradCam())
 
 
 def _together(view: View, layer: NetworkLayer) -> int:

@@ -19,7 +19,8 @@ from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..passes import Cancel, Progress
-from ..regions import Region, each_label
+from ..regions.region import Region
+from ..regions.sets import each_label
 from .reading import PlacedMaps, feature_maps, footprint_of, one_layer, silent, weights_of
 from .vectors import cosine_matrix, flat_clusters, leaves_of, linkage_of, spearman_matrix
 

@@ -12,10 +12,15 @@ from ...networks.running import cancellable
 from ..capture import Capture
 from ..explainer import Explainer
 from ..explanation import Heatmap
+from ..methods.answering import NO_POSITIVE_EVIDENCE, LayerAnswer, fill
+from ..methods.cams import SegGradCam
+from ..methods.gradient import LayerGradient
+from ..methods.weighting import LayerShape
 from ..passes import Cancel
-from ..regions import Footprint, Region
-from ..scores import on_output, score
-from ..seg_grad_cam import NO_POSITIVE_EVIDENCE, LayerWeights, answers
+from ..patches import Patch
+from ..regions.output import on_output
+from ..regions.region import Footprint, Region, whole
+from ..scores import Score
 from .reading import footprint_of, placed
 
 OnGradient = Callable[[str, torch.Tensor, torch.Tensor], None]
@@ -104,17 +109,20 @@ class WholePass:
         RegionError
             If the region has no pixel on the network's output.
         """
-        total = score(self._logits, target, on_output(region, self.view.grid))
+        total = Score()(self._logits, target, on_output(region, self.view.grid)).sum()
 
-        def show(name: str, gradient: torch.Tensor) -> None:
-            on_gradient(name, gradient, self.maps(name))
+        def show(name: str, patch: Patch) -> None:
+            on_gradient(name, patch.values, self.maps(name))
 
         self._capture.backward(total, show, self._cancel, again)
         return float(total.detach())
 
 
 def heatmaps_of(
-    explainer: Explainer, through: WholePass, layer: NetworkLayer, weights: Sequence[LayerWeights]
+    explainer: Explainer,
+    through: WholePass,
+    layer: NetworkLayer,
+    gradients: Sequence[LayerGradient],
 ) -> list[Heatmap]:
     """Heatmaps of one network layer for several regions.
 
@@ -124,10 +132,15 @@ def heatmaps_of(
         Of which image, and which.
     through
         The pass that the weights came from.
-    weights
+    gradients
         Of every region.
     """
-    found = answers(weights, through.maps(layer.name))
+    maps = through.maps(layer.name)
+    shape = LayerShape(layer.name, maps.shape[1], tuple(maps.shape[2:]), maps.dtype)
+    method = SegGradCam()
+    given = [method.weigh(gradient, shape, None) for gradient in gradients]
+    found = [LayerAnswer.blank(one, shape) for one in given]
+    fill(found, given, gradients, maps, whole(shape.spatial))
     stack = placed(explainer, through.view, layer, np.stack([one.signed for one in found]))
     heatmaps = []
     for signed, one in zip(stack.maps, found, strict=True):

@@ -7,6 +7,7 @@ from ...errors import OptionError
 from ..baselines import MeanActivation, Prediction, RandomWeights, SobelEdges
 from ..grid_saliency import GridSaliency
 from ..pixels import InputTimesGradient, IntegratedGradients, Occlusion, Saliency, SmoothGrad
+from ..relevance.method import LayerwiseRelevance
 from ..substitution import AblationCam, LayerIntegratedGradients
 from .cams import (
     GradCamPlusPlus,
@@ -29,6 +30,7 @@ METHODS: dict[str, type[Method]] = {
         GradCamPlusPlus,
         AblationCam,
         LayerIntegratedGradients,
+        LayerwiseRelevance,
         Saliency,
         InputTimesGradient,
         IntegratedGradients,

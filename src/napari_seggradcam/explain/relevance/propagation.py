@@ -13,6 +13,7 @@ from ...networks.layers import NetworkLayer
 from ...networks.network import Network
 from ...networks.running import cancellable, shortage_told
 from ..capture import Capture
+from ..patches import Patch
 from .flow import Cut, Flow, cut
 from .functions import Runner
 from .graph import Graph
@@ -119,8 +120,8 @@ def propagate(
         graph = Graph(logits)
         graph.settle(rules)
 
-        def on_relevance(name: str, relevance: torch.Tensor) -> None:
-            maps[name] = relevance[0].cpu().numpy()
+        def on_relevance(name: str, patch: Patch) -> None:
+            maps[name] = patch.values[0].cpu().numpy()
             steps(name)
 
         edges = {name: capture.edge_of(name) for name in capture.maps}

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..viewer.reader import prefer_reader
 from ..viewer.regions import new_region_layer
+from . import open_docks
 from .compare import CompareSection
 from .compare_control import CompareControl
 from .connections import Connections
@@ -48,11 +49,24 @@ class SegGradCamWidget(QWidget):
     ----------
     napari_viewer : napari.components.ViewerModel
         The viewer; napari passes it by this name.
+
+    Attributes
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+
+    Signals
+    -------
+    changed()
+        The network is another one, or work has begun or ended.
     """
+
+    changed = Signal()
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self.viewer = self._viewer = napari_viewer
+        self._held = ""
         self._connections = Connections()
         self.attached = False
         settings = read_settings()
@@ -147,6 +161,7 @@ class SegGradCamWidget(QWidget):
         for layer in self._viewer.layers:
             self._adopt_sample(layer)
         self._on_busy()
+        open_docks.notice.changed.emit()
 
     def detach(self) -> None:
         """Cancel all work and let go of the viewer; the heatmaps stay in it."""
@@ -162,6 +177,23 @@ class SegGradCamWidget(QWidget):
         self.image_control.stop()
         self.pointer.stop()
         self._connections.disconnect()
+        self._on_busy()
+        open_docks.notice.changed.emit()
+
+    @property
+    def explainers(self) -> ImageExplainer:
+        """What is kept of the image; one thread at a time may use it, see `busy` and `hold`."""
+        return self._explainers
+
+    @property
+    def busy(self) -> bool:
+        """Whether work of this dock uses the network."""
+        controls = (self.run_control, self.script_control, self.prediction_control)
+        return any(control.running for control in controls)
+
+    def hold(self, reason: str) -> None:
+        """Start no work while another dock uses the network, for this reason; empty: go on."""
+        self._held = reason
         self._on_busy()
 
     def event(self, event: QEvent) -> bool:
@@ -244,14 +276,15 @@ class SegGradCamWidget(QWidget):
 
     def _on_busy(self) -> None:
         """Let one thing compute at a time: they share the network and its feature maps."""
-        blocked = ""
+        blocked = self._held
         if self.prediction_control.running:
             blocked = "The prediction is being computed."
         elif self.script_control.running:
             blocked = "The question is being written."
         self.run_control.blocked_by = blocked
         self.run_control.refresh()
-        busy = self.run_control.running or self.script_control.running
+        busy = self.run_control.running or self.script_control.running or bool(self._held)
         self.prediction_control.refresh(allowed=not busy)
         # A thread that was given up may go on for a moment with what is kept.
         self.memory_control.refresh(busy or self.prediction_control.running or not self.attached)
+        self.changed.emit()

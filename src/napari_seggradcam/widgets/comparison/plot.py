@@ -1,0 +1,131 @@
+"""The base of the plots: a matplotlib figure in napari's colours that says what was clicked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.style as mplstyle
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from napari.utils.theme import get_theme
+from napari_matplotlib.base import BaseNapariMPLWidget
+from qtpy.QtCore import QEvent, QObject, QSize
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from ...viewer.comparison_layers import MORE_FIRST, MORE_SECOND
+
+POSITIVE, NEGATIVE = MORE_FIRST, MORE_SECOND
+DIVERGING = "coolwarm"
+
+_KEPT_TOOLS = ("Home", "Pan", "Zoom", "Save")
+_ICON = 18
+
+
+class Plot(BaseNapariMPLWidget):
+    """A figure that is drawn again in the colours of every theme, and can be clicked.
+
+    What it draws and what a click on it means is left to those that inherit from it: they have
+    `draw` and `on_click`. It has no data of its own.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Has the theme.
+    name : str
+        Accessible name.
+    parent : QWidget, optional
+        Parent.
+
+    See Also
+    --------
+    napari_matplotlib.base.BaseNapariMPLWidget : canvas, toolbar and the theme's style sheet.
+    """
+
+    def __init__(self, viewer: Any, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(viewer, parent)
+        self.canvas.setAccessibleName(name)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.layout().setSpacing(0)
+        self._trim_toolbar()
+        # The dock is scrolled with the wheel, also where the pointer is on a plot.
+        self.canvas.installEventFilter(self)
+        self.canvas.setMinimumWidth(40)
+        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.canvas.mpl_connect("button_press_event", self._on_press)
+        self.canvas.mpl_connect("motion_notify_event", self._on_motion)
+
+    def _trim_toolbar(self) -> None:
+        """Leave what fits into a narrow dock."""
+        self.toolbar.setIconSize(QSize(_ICON, _ICON))
+        for action in self.toolbar.actions():
+            action.setVisible(action.text() in _KEPT_TOOLS)
+
+    def draw(self, figure: Figure) -> None:
+        """Draw on an empty figure, in the style of the theme."""
+        raise NotImplementedError
+
+    def on_click(self, axes: Axes, x: float, y: float) -> None:
+        """Act on a click; x and y are data coordinates."""
+        raise NotImplementedError
+
+    def describe(self, axes: Axes, x: float, y: float) -> str:
+        """Say what is at a place, for the tooltip."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Draw everything again."""
+        with mplstyle.context([self.napari_theme_style_sheet, self._own_style()]):
+            self.figure.clear()
+            self.draw(self.figure)
+        self.canvas.draw_idle()
+
+    def set_height(self, pixels: int) -> None:
+        """Set the canvas's height."""
+        self.canvas.setFixedHeight(pixels)
+
+    def let_go(self) -> None:
+        """Follow the viewer's theme no longer."""
+        self.viewer.events.theme.disconnect(self._on_napari_theme_changed)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Leave the wheel to whatever the plot lies in."""
+        if event.type() == QEvent.Type.Wheel:
+            event.ignore()
+            return True
+        return bool(super().eventFilter(watched, event))
+
+    def _own_style(self) -> dict[str, Any]:
+        """What napari-matplotlib leaves as matplotlib has it, and small text."""
+        text = get_theme(self.viewer.theme).text.as_hex()
+        return {
+            "font.size": 8,
+            "axes.titlesize": 8,
+            "axes.labelsize": 8,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
+            "legend.fontsize": 7,
+            "axes.linewidth": 0.6,
+            "legend.frameon": False,
+            "legend.labelcolor": text,
+            "axes.titlecolor": text,
+        }
+
+    @property
+    def text_colour(self) -> str:
+        """Colour of the theme's text."""
+        colour: str = get_theme(self.viewer.theme).text.as_hex()
+        return colour
+
+    def _on_napari_theme_changed(self, event: Any) -> None:
+        super()._on_napari_theme_changed(event)
+        self.redraw()
+
+    def _on_press(self, event: Any) -> None:
+        if event.button == 1 and event.inaxes is not None and not self.toolbar.mode:
+            self.on_click(event.inaxes, event.xdata, event.ydata)
+
+    def _on_motion(self, event: Any) -> None:
+        inside = event.inaxes is not None
+        said = self.describe(event.inaxes, event.xdata, event.ydata) if inside else ""
+        if said != self.canvas.toolTip():
+            self.canvas.setToolTip(said)

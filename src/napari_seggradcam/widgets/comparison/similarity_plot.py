@@ -1,0 +1,183 @@
+"""Which regions use the same evidence: a matrix of similarities, and the tree beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QWidget
+
+from ...viewer.plot_data import Join, joins_of, members_at, tick_step
+from .plot import DIVERGING, Plot
+
+_HEIGHT = 290
+_LABEL = 11  # pixels of a line of labels
+_NUMBERS_UP_TO = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Similarities:
+    """What the plot shows.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the n regions.
+    matrix : (n, n) array
+        Similarity of each pair, -1 to 1; NaN where a region has no weights.
+    linkage : (n - 1, 4) array
+        As scipy has it.
+    order : tuple of int
+        Rows in the order of the tree's leaves.
+    measure : str
+        What the similarity is.
+    """
+
+    names: tuple[str, ...]
+    matrix: NDArray[Any]
+    linkage: NDArray[Any]
+    order: tuple[int, ...]
+    measure: str
+
+
+class SimilarityPlot(Plot):
+    """The matrix in the order of the tree.
+
+    Signals
+    -------
+    pair_clicked(int, int)
+        Rows of the two regions of a cell.
+    branch_clicked(object)
+        Rows of the regions in a branch of the tree, a tuple of int.
+    """
+
+    pair_clicked = Signal(int, int)
+    branch_clicked = Signal(object)
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(viewer, "Similarity of the regions", parent)
+        self._shown: Similarities | None = None
+        self._joins: tuple[Join, ...] = ()
+        self._marked: tuple[int, ...] = ()
+        self._tree: Axes | None = None
+        self._matrix: Axes | None = None
+        self.set_height(_HEIGHT)
+
+    def show_similarities(self, shown: Similarities) -> None:
+        """Draw these; no region is marked."""
+        self._shown, self._marked = shown, ()
+        self._joins = joins_of(shown.linkage, shown.order)
+        self.redraw()
+
+    def mark_regions(self, rows: Sequence[int]) -> None:
+        """Mark rows: of two the cell, of others their part of the diagonal."""
+        self._marked = tuple(rows)
+        self.redraw()
+
+    def draw(self, figure: Figure) -> None:
+        """Draw tree, matrix and colour bar."""
+        shown = self._shown
+        if shown is None:
+            return
+        self._tree, self._matrix = figure.subplots(1, 2, sharey=True, width_ratios=(1, 4))
+        picture = self._draw_matrix(shown)
+        self._draw_tree()
+        bar = figure.colorbar(
+            picture, ax=[self._tree, self._matrix], location="bottom", aspect=30, pad=0.02
+        )
+        bar.set_label(shown.measure)
+        bar.set_ticks([-1, -0.5, 0, 0.5, 1])
+        bar.outline.set_visible(False)
+
+    def _draw_matrix(self, shown: Similarities) -> Any:
+        axes, order = self._matrix, list(shown.order)
+        values = shown.matrix[np.ix_(order, order)]
+        picture = axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1, aspect="auto")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.yaxis.tick_right()
+        axes.tick_params(labelleft=False, labelright=True, labelbottom=False, labeltop=True)
+        step = tick_step(len(order), int(0.66 * _HEIGHT / _LABEL))
+        places = range(0, len(order), step)
+        axes.set_yticks(places, [shown.names[order[place]] for place in places])
+        wide = max(len(name) for name in shown.names)
+        step = max(step, tick_step(len(order), int(170 / (5 + 5 * wide))))
+        places = range(0, len(order), step)
+        axes.set_xticks(places, [shown.names[order[place]] for place in places])
+        if len(order) <= _NUMBERS_UP_TO:
+            _write(axes, values)
+        self._mark(axes, order)
+        return picture
+
+    def _mark(self, axes: Axes, order: list[int]) -> None:
+        places = sorted(order.index(row) for row in self._marked)
+        if not places:
+            return
+        outline = {"fill": False, "edgecolor": "#000000", "linewidth": 1.4}
+        if len(places) == 2:
+            low, high = places
+            for x, y in ((low, high), (high, low)):
+                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **outline))
+            return
+        side = places[-1] - places[0] + 1
+        axes.add_patch(Rectangle((places[0] - 0.5, places[0] - 0.5), side, side, **outline))
+
+    def _draw_tree(self) -> None:
+        axes = self._tree
+        for join in self._joins:
+            (low, high), (first, second) = join.positions, join.heights
+            axes.plot(
+                (first, join.height, join.height, second),
+                (low, low, high, high),
+                color=self.text_colour,
+                linewidth=0.9,
+                solid_joinstyle="miter",
+            )
+        axes.set_xlim(max((join.height for join in self._joins), default=1) * 1.05 or 1.0, 0)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0, labelleft=False, labelbottom=False)
+
+    def on_click(self, axes: Axes, x: float, y: float) -> None:
+        """Emit which pair or branch it is."""
+        pair = self._pair_at(axes, x, y)
+        if pair is not None:
+            self.pair_clicked.emit(*pair)
+        elif axes is self._tree and self._shown is not None:
+            self.branch_clicked.emit(members_at(self._joins, self._shown.order, y, x))
+
+    def describe(self, axes: Axes, x: float, y: float) -> str:
+        """Names and similarity of a pair, names of a branch."""
+        shown, pair = self._shown, self._pair_at(axes, x, y)
+        if shown is None:
+            return ""
+        if pair is not None:
+            row, column = pair
+            value = shown.matrix[row, column]
+            said = "no weights to compare" if np.isnan(value) else f"{shown.measure} {value:.3f}"
+            return f"{shown.names[row]} and {shown.names[column]}: {said}"
+        if axes is self._tree:
+            rows = members_at(self._joins, shown.order, y, x)
+            return ", ".join(shown.names[row] for row in rows)
+        return ""
+
+    def _pair_at(self, axes: Axes, x: float, y: float) -> tuple[int, int] | None:
+        if axes is not self._matrix or self._shown is None:
+            return None
+        order = self._shown.order
+        column, row = (int(np.clip(round(at), 0, len(order) - 1)) for at in (x, y))
+        return order[row], order[column]
+
+
+def _write(axes: Axes, values: NDArray[Any]) -> None:
+    """Write few values into their cells, dark on light colours and light on dark ones."""
+    for (row, column), value in np.ndenumerate(values):
+        colour = "#ffffff" if abs(value) > 0.75 else "#1a1a1a"
+        said = "–" if np.isnan(value) else f"{value:.2f}"
+        axes.text(column, row, said, ha="center", va="center", fontsize=7, color=colour)

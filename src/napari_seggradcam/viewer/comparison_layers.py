@@ -6,18 +6,15 @@ Every layer is marked as ours and not yet in a viewer: see `put_alone`.
 from collections.abc import Sequence
 
 import numpy as np
-from napari.components import Dims
-from napari.layers import Image, Labels, Layer, Points
+from napari.layers import Image, Labels, Layer
 from napari.utils import DirectLabelColormap
 from numpy.typing import NDArray
 
-from ..errors import RegionError
 from ..networks.colours import palette
 from .cells import spread_image
 from .inputs import InputPlan
 from .ownership import METADATA_KEY, mark, own_layers
 from .plot_data import symmetric_limit
-from .regions import labels_on_image, points_on_image
 from .results import ResultLayers
 
 FEATURE_MAP = "feature map"
@@ -168,12 +165,12 @@ def cluster_layer(
         As in `feature_map_layer`.
     """
     colours = cluster_colours(int(labels.max(initial=0)))
-    table = dict(enumerate(colours, start=1))
+    table: dict[int | None, str] = dict(enumerate(colours, start=1))
     layer = Labels(
         np.array(plan.spread(labels.astype(np.int32))),
         name=f"clusters · {network_layer}",
         features={"index": list(table), "cluster": [f"cluster {n}" for n in table]},
-        colormap=DirectLabelColormap(color_dict={None: _TRANSPARENT, **table}),
+        colormap=DirectLabelColormap(color_dict=table | {None: _TRANSPARENT}),
         opacity=0.6,
         **plan.transform(*place),
     )
@@ -205,44 +202,3 @@ def put_alone(results: ResultLayers, layer: Layer) -> Layer:
         if old.metadata[METADATA_KEY]["key"] != mine["key"]:
             results.viewer.layers.remove(old)
     return results.put(layer)
-
-
-def regions_of(
-    layer: Labels | Points, plan: InputPlan, dims: Dims
-) -> dict[str, NDArray[np.bool_] | tuple[int, ...]]:
-    """Regions of a layer on the image: every label, or the pixel under every point.
-
-    Parameters
-    ----------
-    layer : napari.layers.Labels or napari.layers.Points
-        On any grid.
-    plan : InputPlan
-        The image's grid.
-    dims : napari.components.Dims
-        ``viewer.dims``.
-
-    Returns
-    -------
-    dict of str to (bool array or tuple of int)
-        By name; a label's mask of shape ``plan.shape``, a point's pixel.
-
-    Raises
-    ------
-    RegionError
-        If there are fewer than two.
-    """
-    found: dict[str, NDArray[np.bool_] | tuple[int, ...]]
-    if isinstance(layer, Points):
-        what, found = "point", dict(points_on_image(layer, plan, dims))
-    else:
-        what = "label"
-        values = labels_on_image(layer, plan, dims)
-        found = {str(value): values == value for value in np.unique(values) if value != 0}
-    if len(found) < 2:
-        raise RegionError(
-            f"{layer.name!r} has {len(found)} {what}{'s' * (len(found) != 1)} on the image "
-            f"{plan.name!r} in the plane that is used; a comparison needs at least two. "
-            f"{'Add points' if what == 'point' else 'Paint labels'} on the image, or choose "
-            "another layer."
-        )
-    return found

@@ -43,6 +43,7 @@ def joins_of(linkage: ArrayLike, order: Sequence[int]) -> tuple[Join, ...]:
         The n rows in the order in which the leaves stand.
     """
     place = {int(row): float(at) for at, row in enumerate(order)}
+    branches: list[tuple[float, float, tuple[int, ...]]]
     branches = [(place[row], 0.0, (row,)) for row in range(len(place))]
     joins = []
     for first, second, height, _size in np.asarray(linkage, dtype=np.float64):
@@ -83,8 +84,9 @@ def members_at(
 def strongest(weights: ArrayLike, count: int) -> NDArray[np.intp]:
     """Channels with the largest weights by size, the largest first; those of zero are left out."""
     size = np.abs(np.asarray(weights))
-    first = np.argsort(-size, kind="stable")[:count]
-    return first[size[first] > 0]
+    first: NDArray[np.intp] = np.argsort(-size, kind="stable")[:count]
+    found: NDArray[np.intp] = first[size[first] > 0]
+    return found
 
 
 def tick_step(count: int, room: int) -> int:
@@ -97,3 +99,14 @@ def symmetric_limit(values: ArrayLike) -> float:
     array = np.asarray(values)
     finite = np.abs(array[np.isfinite(array)])
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def stage_runs(stages: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """First and last row of every run of equal stages, in order."""
+    runs: list[tuple[int, int]] = []
+    for place, stage in enumerate(stages):
+        if runs and stages[place - 1] == stage:
+            runs[-1] = runs[-1][0], place
+        else:
+            runs.append((place, place))
+    return tuple(runs)

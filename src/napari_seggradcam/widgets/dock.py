@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer, Signal
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QWidget
 
 from ..viewer.reader import prefer_reader
 from ..viewer.regions import new_region_layer
@@ -36,24 +35,17 @@ from .region_control import RegionControl
 from .run import RunSection
 from .run_control import RunControl
 from .script_control import ScriptControl
+from .scrolled_dock import ScrolledDock
 from .settings import PLUGIN, read_settings
-from .theme import style_sheet
-
-_WIDTH = 280
 
 
-class SegGradCamWidget(QWidget):
+class SegGradCamWidget(ScrolledDock):
     """Ask a segmentation network why, region by region.
 
     Parameters
     ----------
     napari_viewer : napari.components.ViewerModel
         The viewer; napari passes it by this name.
-
-    Attributes
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
 
     Signals
     -------
@@ -64,11 +56,10 @@ class SegGradCamWidget(QWidget):
     changed = Signal()
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self.viewer = self._viewer = napari_viewer
+        super().__init__(napari_viewer)
+        self._viewer = napari_viewer
         self._held = ""
         self._connections = Connections()
-        self.attached = False
         settings = read_settings()
         self.image = ImageSection()
         self.network = NetworkSection(settings.device)
@@ -76,31 +67,11 @@ class SegGradCamWidget(QWidget):
         self.layers = NetworkLayersSection()
         self.run = RunSection(settings.keep_results, settings.memory)
         self.compare = CompareSection(settings)
-        self._lay_out()
+        self.lay_out(self.sections)
         self._make_controls()
         self._connect_controls()
-        self._on_theme()
+        self.follow_theme()
         self.attach()
-
-    def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(4, 0, 6, 8)
-        column.setSpacing(0)
-        for section in self.sections:
-            column.addWidget(section)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setObjectName("sgc_scroll")
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        self.scroll = scroll
-        self.setMinimumWidth(_WIDTH)
 
     @property
     def sections(self) -> tuple[QWidget, ...]:
@@ -154,7 +125,7 @@ class SegGradCamWidget(QWidget):
         if self.attached:
             return
         self.attached = True
-        self._connections.connect(self._viewer.events.theme, self._on_theme)
+        self._connections.connect(self._viewer.events.theme, self.follow_theme)
         prefer_reader()
         self.image_control.start()
         self.pointer.start()
@@ -195,24 +166,6 @@ class SegGradCamWidget(QWidget):
         """Start no work while another dock uses the network, for this reason; empty: go on."""
         self._held = reason
         self._on_busy()
-
-    def event(self, event: QEvent) -> bool:
-        """Detach when napari takes the widget out of its frame, attach when it is put back."""
-        handled = bool(super().event(event))
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None:
-                self.detach()
-            else:
-                self.attach()
-        return handled
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Detach."""
-        self.detach()
-        super().closeEvent(event)
-
-    def _on_theme(self, _event: Any = None) -> None:
-        self.setStyleSheet(style_sheet(self._viewer.theme))
 
     def _adopt_sample(self, layer: Any) -> None:
         """Choose what belongs to a sample's layer, so that Run is all that is left to do."""

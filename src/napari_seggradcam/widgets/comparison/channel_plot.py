@@ -76,11 +76,10 @@ class ChannelPlot(Plot):
         axes = figure.subplots()
         places = np.arange(len(shown.numbers))
         colours = [POSITIVE if weight > 0 else NEGATIVE for weight in shown.weights]
-        edges = [
-            self.text_colour if number == self._marked else "none" for number in shown.numbers
-        ]
+        edges = [self.text_colour if number == self._marked else "none" for number in shown.numbers]
         axes.barh(places, shown.weights, 0.72, color=colours, edgecolor=edges, linewidth=1.2)
-        names = [f"{number} {_SHARED if number in shown.shared else '  '}" for number in shown.numbers]
+        marks = [_SHARED if number in shown.shared else "  " for number in shown.numbers]
+        names = [f"{number} {mark}" for number, mark in zip(shown.numbers, marks, strict=True)]
         axes.set_yticks(places, names)
         axes.set_ylim(len(places) - 0.4, -0.6)
         axes.axvline(0, color=self.text_colour, linewidth=0.6)

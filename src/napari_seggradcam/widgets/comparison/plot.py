@@ -9,10 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from napari.utils.theme import get_theme
 from napari_matplotlib.base import BaseNapariMPLWidget
+from napari_matplotlib.util import style_sheet_from_theme
 from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from ...viewer.comparison_layers import MORE_FIRST, MORE_SECOND
+from ..fields import beside
+from ..message import Message
 
 POSITIVE, NEGATIVE = MORE_FIRST, MORE_SECOND
 DIVERGING = "coolwarm"
@@ -36,6 +39,11 @@ class Plot(BaseNapariMPLWidget):
     parent : QWidget, optional
         Parent.
 
+    Attributes
+    ----------
+    caption : Message
+        A line above the figure, for what it shows.
+
     See Also
     --------
     napari_matplotlib.base.BaseNapariMPLWidget : canvas, toolbar and the theme's style sheet.
@@ -46,7 +54,9 @@ class Plot(BaseNapariMPLWidget):
         self.canvas.setAccessibleName(name)
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.layout().setSpacing(0)
+        self.caption = Message(level="hint")
         self._trim_toolbar()
+        self.layout().insertLayout(0, beside(self.caption, self.toolbar, stretch=(1, 0)))
         # The dock is scrolled with the wheel, also where the pointer is on a plot.
         self.canvas.installEventFilter(self)
         self.canvas.setMinimumWidth(40)
@@ -55,8 +65,9 @@ class Plot(BaseNapariMPLWidget):
         self.canvas.mpl_connect("motion_notify_event", self._on_motion)
 
     def _trim_toolbar(self) -> None:
-        """Leave what fits into a narrow dock."""
+        """Leave what fits beside the caption in a narrow dock."""
         self.toolbar.setIconSize(QSize(_ICON, _ICON))
+        self.toolbar.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         for action in self.toolbar.actions():
             action.setVisible(action.text() in _KEPT_TOOLS)
 
@@ -82,6 +93,14 @@ class Plot(BaseNapariMPLWidget):
     def set_height(self, pixels: int) -> None:
         """Set the canvas's height."""
         self.canvas.setFixedHeight(pixels)
+
+    def follow_theme(self) -> None:
+        """Take the viewer's theme, now and whenever it changes."""
+        self.let_go()
+        self.viewer.events.theme.connect(self._on_napari_theme_changed)
+        self.napari_theme_style_sheet = style_sheet_from_theme(get_theme(self.viewer.theme))
+        self._replace_toolbar_icons()
+        self.redraw()
 
     def let_go(self) -> None:
         """Follow the viewer's theme no longer."""

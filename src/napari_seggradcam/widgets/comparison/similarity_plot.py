@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QWidget
 
 from ...viewer.plot_data import Join, joins_of, members_at, tick_step
 from .plot import DIVERGING, Plot
 
-_HEIGHT = 290
+_HEIGHTS = 290, 440  # pixels: of the narrowest dock, and the most
 _LABEL = 11  # pixels of a line of labels
 _NUMBERS_UP_TO = 7
 
@@ -68,7 +69,13 @@ class SimilarityPlot(Plot):
         self._marked: tuple[int, ...] = ()
         self._tree: Axes | None = None
         self._matrix: Axes | None = None
-        self.set_height(_HEIGHT)
+        self.set_height(_HEIGHTS[0])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the cells about square, as far as that does not fill the screen."""
+        self.set_height(int(np.clip(event.size().width(), *_HEIGHTS)))
+        super().resizeEvent(event)
+        self.redraw()  # there may be room for other labels
 
     def show_similarities(self, shown: Similarities) -> None:
         """Draw these; no region is marked."""
@@ -104,11 +111,11 @@ class SimilarityPlot(Plot):
         axes.tick_params(length=0)
         axes.yaxis.tick_right()
         axes.tick_params(labelleft=False, labelright=True, labelbottom=False, labeltop=True)
-        step = tick_step(len(order), int(0.66 * _HEIGHT / _LABEL))
+        step = tick_step(len(order), int(0.66 * self.canvas.height() / _LABEL))
         places = range(0, len(order), step)
         axes.set_yticks(places, [shown.names[order[place]] for place in places])
         wide = max(len(name) for name in shown.names)
-        step = max(step, tick_step(len(order), int(170 / (5 + 5 * wide))))
+        step = max(step, tick_step(len(order), int(0.6 * self.width() / (5 + 5 * wide))))
         places = range(0, len(order), step)
         axes.set_xticks(places, [shown.names[order[place]] for place in places])
         if len(order) <= _NUMBERS_UP_TO:
@@ -160,7 +167,7 @@ class SimilarityPlot(Plot):
         if pair is not None:
             row, column = pair
             value = shown.matrix[row, column]
-            said = "no weights to compare" if np.isnan(value) else f"{shown.measure} {value:.3f}"
+            said = "no weights to compare" if np.isnan(value) else f"{shown.measure} {value:z.3f}"
             return f"{shown.names[row]} and {shown.names[column]}: {said}"
         if axes is self._tree:
             rows = members_at(self._joins, shown.order, y, x)
@@ -179,5 +186,5 @@ def _write(axes: Axes, values: NDArray[Any]) -> None:
     """Write few values into their cells, dark on light colours and light on dark ones."""
     for (row, column), value in np.ndenumerate(values):
         colour = "#ffffff" if abs(value) > 0.75 else "#1a1a1a"
-        said = "–" if np.isnan(value) else f"{value:.2f}"
+        said = "–" if np.isnan(value) else f"{value:z.2f}"
         axes.text(column, row, said, ha="center", va="center", fontsize=7, color=colour)

@@ -1,0 +1,126 @@
+"""Section 3 of the comparison dock: which places of the image have like weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+
+from ..fields import FieldGrid, beside, number
+from ..message import Message
+from ..run_row import RunRow
+from ..section import Section
+
+_GRID = (2, 12, 64)  # least, to begin with, most
+_CLUSTERS = (2, 5, 20)
+_SWATCH = 12
+_SHOWN = 8
+
+
+class AtlasSection(Section):
+    """Size of the grid, a button, and the clusters as a legend.
+
+    Signals
+    -------
+    cluster_clicked(int)
+        Number of the cluster, from 1; 0: none is chosen any more.
+    """
+
+    cluster_clicked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(3, "Atlas", parent)
+        low, first, high = _GRID
+        self.grid = number(
+            "Grid",
+            "Places along the longer side of the image; every one takes a way back through the"
+            " network",
+            first,
+            low,
+            high,
+        )
+        low, first, high = _CLUSTERS
+        self.clusters = number("Clusters", "Groups of places with like weights", first, low, high)
+        fields = FieldGrid()
+        fields.add("Grid", beside(self.grid.native, Message("places a side", "hint")))
+        fields.add("Clusters", self.clusters.native)
+        self.row = RunRow("Make atlas", "Compute the weights of places all over the image")
+        self.empty = Message(
+            "A colour for every place of the image: like colours, like weights.", "hint"
+        )
+        self._build_legend()
+        self.rows.addLayout(fields)
+        for widget in (self.row, self.empty, self.legend, self.hint):
+            self.rows.addWidget(widget)
+        self.clear()
+
+    def _build_legend(self) -> None:
+        self.legend = QTreeWidget()
+        self.legend.setAccessibleName("Clusters of the atlas")
+        self.legend.setHeaderLabels(["Cluster", "Places"])
+        self.legend.setRootIsDecorated(False)
+        self.legend.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.legend.setToolTip("Click a row to show that cluster alone, again to show all")
+        header = self.legend.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.legend.itemClicked.connect(self._on_clicked)
+        self.hint = Message(
+            "Click a cluster here, or on the image while the layer of clusters is selected.",
+            "hint",
+        )
+        self._marked = 0
+
+    def show_clusters(self, colours: Sequence[str], sizes: Sequence[int]) -> None:
+        """Fill the legend.
+
+        Parameters
+        ----------
+        colours : sequence of str
+            Of every cluster, "#rrggbb".
+        sizes : sequence of int
+            Number of places in each.
+        """
+        self.legend.clear()
+        self._marked = 0
+        for place, (colour, size) in enumerate(zip(colours, sizes, strict=True), start=1):
+            item = QTreeWidgetItem(self.legend, [f"cluster {place}", f"{size:,}"])
+            item.setIcon(0, _swatch(colour))
+            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        height = self.legend.sizeHintForRow(0) * min(len(colours), _SHOWN)
+        self.legend.setFixedHeight(height + self.legend.header().sizeHint().height() + 6)
+        self.empty.hide()
+        self.legend.show()
+        self.hint.show()
+
+    def mark_cluster(self, cluster: int) -> None:
+        """Select the row of a cluster without saying that it was clicked; 0: none."""
+        self._marked = cluster
+        self.legend.clearSelection()
+        item = self.legend.topLevelItem(cluster - 1) if cluster else None
+        if item is not None:
+            self.legend.setCurrentItem(item)
+
+    def clear(self) -> None:
+        """Show no clusters."""
+        self.legend.clear()
+        self._marked = 0
+        self.legend.hide()
+        self.hint.hide()
+        self.empty.show()
+
+    def _on_clicked(self, item: Any, _column: int) -> None:
+        cluster = self.legend.indexOfTopLevelItem(item) + 1
+        self.mark_cluster(0 if cluster == self._marked else cluster)
+        self.cluster_clicked.emit(self._marked)
+
+
+def _swatch(colour: str) -> QIcon:
+    picture = QPixmap(_SWATCH, _SWATCH)
+    picture.fill(QColor(colour))
+    return QIcon(picture)

@@ -1,0 +1,190 @@
+"""Compares weights of regions, and shows what is behind a cell, a branch and a bar."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.layers import Points
+from qtpy.QtCore import QObject
+
+from ...errors import SegGradCamError
+from ...viewer.comparison_layers import difference_layer, feature_map_layer, pair_layer
+from ...viewer.plot_data import strongest
+from ..job import Cancel, Progress
+from ..region_control import still
+from .asking import Weighed, answer_weights, ask_weights
+from .plots import why_no_plots
+from .question_control import QuestionControl
+from .runner import Runner
+from .shown import Shown
+from .weights import WeightsSection, in_words
+
+_BARS = 10
+
+
+class WeightsControl(QObject):
+    """The comparison of weights of one comparison dock."""
+
+    def __init__(
+        self,
+        section: WeightsSection,
+        question: QuestionControl,
+        runner: Runner,
+        shown: Shown,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._section = section
+        self._question = question
+        self._runner = runner
+        self._shown = shown
+        self._answer: Weighed | None = None
+        section.row.run_requested.connect(self.run)
+        section.row.cancel_requested.connect(runner.cancel)
+        section.measure_changed.connect(self._draw)
+        section.pair_clicked.connect(self._on_pair)
+        section.branch_clicked.connect(self._on_branch)
+        section.channel_clicked.connect(self._on_channel)
+        question.changed.connect(self._refresh)
+
+    def run(self) -> None:
+        """Ask now."""
+        asked, dock = self._question, self._question.main.dock
+        if dock is None:
+            return
+        try:
+            question = ask_weights(
+                asked.opened,
+                asked.plan,
+                still(dock.viewer.dims),
+                asked.layer,
+                asked.network_layer,
+                asked.target,
+            )
+        except SegGradCamError as error:
+            self._section.row.note.say(str(error), "error")
+            return
+        explainers = asked.explainers
+
+        def work(progress: Progress, cancel: Cancel) -> Weighed:
+            return answer_weights(question, explainers, progress, cancel)
+
+        self._runner.start(self._section.row, "comparing weights", work, self._on_answer)
+
+    def _refresh(self) -> None:
+        reason = why_no_plots() or self._question.reason
+        if not reason and self._question.layer is None:
+            reason = "Choose a layer that has regions."
+        self._runner.refresh(self._section.row, reason)
+
+    def _on_answer(self, answer: Weighed) -> None:
+        self._answer = answer
+        comparison = answer.comparison
+        count = len(comparison.names)
+        self._section.show_results(
+            f"{count} {answer.regions.what}s of {answer.question.layer.name} at"
+            f" {answer.question.network_layer}"
+        )
+        self._draw()
+        self._show_channels(comparison.order[0])
+        self._section.show_chosen("")
+
+    def _draw(self) -> None:
+        if self._answer is None:
+            return
+        from .similarity_plot import Similarities
+
+        comparison = self._answer.comparison
+        cosine = self._section.measure == "cosine"
+        self._section.similarity.show_similarities(
+            Similarities(
+                tuple(comparison.names),
+                comparison.cosine if cosine else comparison.rank,
+                comparison.linkage,
+                tuple(comparison.order),
+                "cosine" if cosine else "rank correlation",
+            )
+        )
+
+    def _show_channels(self, row: int) -> None:
+        from .channel_plot import Channels
+
+        if self._answer is None:
+            return
+        comparison = self._answer.comparison
+        weights = comparison.weights[row]
+        numbers = strongest(weights, _BARS)
+        self._section.channels.caption.say(
+            f"Channels of {comparison.names[row]}; ● marks those that all regions share.", "hint"
+        )
+        self._section.channels.show_channels(
+            Channels(
+                comparison.names[row],
+                tuple(int(number) for number in numbers),
+                np.asarray(weights)[numbers],
+                frozenset(comparison.shared),
+            )
+        )
+
+    def _on_pair(self, first: int, second: int) -> None:
+        """Show two regions, and what speaks more for one than for the other."""
+        answer = self._answer
+        if answer is None:
+            return
+        if first == second:
+            self._on_branch((first,))
+            return
+        comparison, names = answer.comparison, self._names((first, second))
+        self._select((first, second))
+        difference = comparison.difference(first, second)
+        place = difference.scale, difference.translate
+        layer = answer.question.network_layer
+        self._shown.show(difference_layer(difference.signed, place, answer.image, names, layer))
+        masks = [answer.regions.mask(int(comparison.names[row])) for row in (first, second)]
+        self._shown.show(pair_layer(*masks, answer.image, names))
+        cosine, rank = comparison.cosine[first, second], comparison.rank[first, second]
+        self._section.show_chosen(
+            f"{names[0]} and {names[1]}: cosine {cosine:z.2f}, rank correlation {rank:z.2f}. On the"
+            f" image, red speaks more for {names[0]}, blue for {names[1]}."
+        )
+        self._show_channels(first)
+
+    def _on_branch(self, rows: tuple[int, ...]) -> None:
+        """Show the channels of a region, or which regions are in a branch."""
+        if self._answer is None:
+            return
+        self._select(rows)
+        names = self._names(rows)
+        said = names[0] if len(rows) == 1 else f"{len(rows)} regions alike: {in_words(names)}"
+        self._section.show_chosen(f"{said}.")
+        self._show_channels(rows[0])
+
+    def _on_channel(self, number: int) -> None:
+        """Show one feature map."""
+        answer = self._answer
+        if answer is None:
+            return
+        found = answer.comparison.feature_map(number)
+        place = found.scale, found.translate
+        layer = answer.question.network_layer
+        self._shown.show(feature_map_layer(found.signed, place, answer.image, layer, number))
+        self._section.channels.mark_channel(number)
+
+    def _select(self, rows: tuple[int, ...]) -> None:
+        """Mark regions in the matrix and select them in their layer."""
+        answer = self._answer
+        if answer is None:
+            return
+        self._section.similarity.mark_regions(rows)
+        numbers = [int(answer.comparison.names[row]) for row in rows]
+        layer = answer.question.layer
+        if isinstance(layer, Points):
+            layer.selected_data = set(numbers)
+        else:
+            # napari's Labels have one selected label; the outlines show both.
+            layer.selected_label = numbers[0]
+
+    def _names(self, rows: tuple[int, ...]) -> tuple[str, ...]:
+        answer = self._answer
+        if answer is None:
+            return ()
+        return tuple(f"{answer.regions.what} {answer.comparison.names[row]}" for row in rows)

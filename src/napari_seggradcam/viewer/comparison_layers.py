@@ -10,7 +10,6 @@ from napari.layers import Image, Labels, Layer
 from napari.utils import DirectLabelColormap
 from numpy.typing import NDArray
 
-from ..networks.colours import palette
 from .cells import spread_image
 from .inputs import InputPlan
 from .ownership import METADATA_KEY, mark, own_layers
@@ -131,19 +130,26 @@ def pair_layer(
 
 
 def atlas_layer(
-    colours: NDArray[np.floating], place: Place, plan: InputPlan, network_layer: str
+    colours: NDArray[np.floating],
+    there: NDArray[np.bool_],
+    place: Place,
+    plan: InputPlan,
+    network_layer: str,
 ) -> Image:
-    """Return a colour per place as an RGB Image layer: like colours, like weights.
+    """Return a colour per place as an RGBA Image layer: like colours, like weights.
 
     Parameters
     ----------
     colours : (*grid, 3) float array
         0 to 1.
+    there : (*grid) bool array
+        Places that have weights; others are transparent.
     place, plan, network_layer
         As in `feature_map_layer`.
     """
+    opaque = np.concatenate([colours, there[..., np.newaxis]], axis=-1).astype(np.float32)
     layer = Image(
-        spread_image(colours.astype(np.float32), plan, rgb=True),
+        spread_image(opaque, plan, rgb=True),
         name=f"atlas · {network_layer}",
         opacity=0.7,
         rgb=True,
@@ -153,33 +159,47 @@ def atlas_layer(
 
 
 def cluster_layer(
-    labels: NDArray[np.integer], place: Place, plan: InputPlan, network_layer: str
+    clusters: NDArray[np.integer],
+    colours: Sequence[str],
+    place: Place,
+    plan: InputPlan,
+    network_layer: str,
 ) -> Labels:
     """Return the clusters of an atlas; label values are the cluster numbers, from 1.
 
     Parameters
     ----------
-    labels : (*grid) int array
+    clusters : (*grid) int array
         Cluster of every place; 0 for none.
+    colours : sequence of str
+        Of every cluster, as `cluster_colours` has them.
     place, plan, network_layer
         As in `feature_map_layer`.
     """
-    colours = cluster_colours(int(labels.max(initial=0)))
     table: dict[int | None, str] = dict(enumerate(colours, start=1))
     layer = Labels(
-        np.array(plan.spread(labels.astype(np.int32))),
+        np.array(plan.spread(clusters.astype(np.int32))),
         name=f"clusters · {network_layer}",
         features={"index": list(table), "cluster": [f"cluster {n}" for n in table]},
         colormap=DirectLabelColormap(color_dict=table | {None: _TRANSPARENT}),
-        opacity=0.6,
+        opacity=0.7,
         **plan.transform(*place),
     )
     return mark(layer, CLUSTERS, CLUSTERS, network_layer=network_layer)
 
 
-def cluster_colours(count: int) -> tuple[str, ...]:
-    """Colour of every cluster as ``"#rrggbb"``, the first cluster's first."""
-    return palette(count + 1)[1:]
+def cluster_colours(
+    clusters: NDArray[np.integer], colours: NDArray[np.floating]
+) -> tuple[str, ...]:
+    """Mean colour of every cluster in the atlas as ``"#rrggbb"``, the first cluster's first.
+
+    Parameters
+    ----------
+    clusters, colours
+        As for `cluster_layer` and `atlas_layer`.
+    """
+    means = (colours[clusters == n].mean(axis=0) for n in range(1, int(clusters.max()) + 1))
+    return tuple("#" + "".join(f"{round(255 * float(v)):02x}" for v in mean) for mean in means)
 
 
 def put_alone(results: ResultLayers, layer: Layer) -> Layer:

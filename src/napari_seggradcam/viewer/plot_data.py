@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,21 @@ class Join:
     members: tuple[int, ...]
 
 
-def joins_of(linkage: ArrayLike, order: Sequence[int]) -> tuple[Join, ...]:
+def joins_of(linkage: ArrayLike, rows: Sequence[int], order: Sequence[int]) -> tuple[Join, ...]:
     """Joins of a tree, the lowest first.
 
     Parameters
     ----------
     linkage : (n - 1, 4) array-like
         As ``scipy.cluster.hierarchy.linkage`` gives it.
+    rows : sequence of int
+        Rows of the matrix that the linkage is of; others are in no branch.
     order : sequence of int
-        The n rows in the order in which the leaves stand.
+        All rows, in the order in which they are shown.
     """
     place = {int(row): float(at) for at, row in enumerate(order)}
     branches: list[tuple[float, float, tuple[int, ...]]]
-    branches = [(place[row], 0.0, (row,)) for row in range(len(place))]
+    branches = [(place[row], 0.0, (row,)) for row in rows]
     joins = []
     for first, second, height, _size in np.asarray(linkage, dtype=np.float64):
         one, other = sorted((branches[int(first)], branches[int(second)]))
@@ -78,14 +80,6 @@ def members_at(
     for join in joins:
         if join.height <= height and leaf in join.members:
             found = join.members
-    return found
-
-
-def strongest(weights: ArrayLike, count: int) -> NDArray[np.intp]:
-    """Channels with the largest weights by size, the largest first; those of zero are left out."""
-    size = np.abs(np.asarray(weights))
-    first: NDArray[np.intp] = np.argsort(-size, kind="stable")[:count]
-    found: NDArray[np.intp] = first[size[first] > 0]
     return found
 
 

@@ -96,7 +96,7 @@ def answer_weights(
     question: WeightsQuestion, explainers: ImageExplainer, progress: Progress, cancel: Cancel
 ) -> Weighed:
     """Compare weights; runs in a thread."""
-    from ...explain.comparison import compare_weights
+    from ...explain.comparison.weights import compare_weights
 
     progress(0, 0, "The network runs on the image")
     image = read_image(question.plan)
@@ -104,7 +104,7 @@ def answer_weights(
     regions = question.regions or regions_of(question.layer, image, question.dims)
     comparison = compare_weights(
         explainer,
-        _by_name(regions),
+        _by_number(regions),
         question.target,
         question.network_layer,
         progress=progress,
@@ -113,12 +113,12 @@ def answer_weights(
     return Weighed(question, image, regions, comparison)
 
 
-def _by_name(regions: RegionSet) -> dict[str, Any]:
-    from ...explain.regions import each_label, pixel
+def _by_number(regions: RegionSet) -> Any:
+    from ...explain.regions import pixel
 
     if regions.labels is not None:
-        return {str(number): region for number, region in each_label(regions.labels).items()}
-    return {str(number): pixel(*at) for number, at in regions.pixels.items()}
+        return regions.labels
+    return {number: pixel(*at) for number, at in regions.pixels.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +128,9 @@ class AtlasQuestion:
     Attributes
     ----------
     grid : int
-        Places along the longer side.
-    clusters : int
-        How many groups are made.
+        Places along the longest side.
+    clusters : int, str or None
+        As for `weight_atlas`.
     """
 
     opened: OpenedNetwork
@@ -138,14 +138,14 @@ class AtlasQuestion:
     network_layer: str
     target: int | str
     grid: int
-    clusters: int
+    clusters: int | str | None
 
 
 def answer_atlas(
     question: AtlasQuestion, explainers: ImageExplainer, progress: Progress, cancel: Cancel
 ) -> tuple[ImageInput, Any]:
     """Make an atlas; runs in a thread. Returns what the network saw, and the `Atlas`."""
-    from ...explain.comparison import weight_atlas
+    from ...explain.comparison.atlas import weight_atlas
 
     progress(0, 0, "The network runs on the image")
     image = read_image(question.plan)
@@ -154,12 +154,18 @@ def answer_atlas(
         explainer,
         question.target,
         question.network_layer,
-        grid=question.grid,
+        _cells(question.grid, image.shape),
         clusters=question.clusters,
         progress=progress,
         cancel=cancel,
     )
     return image, atlas
+
+
+def _cells(most: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Number of cells per axis, about square ones."""
+    longest = max(shape)
+    return tuple(max(1, min(size, round(most * size / longest))) for size in shape)
 
 
 def answer_layers(
@@ -172,7 +178,7 @@ def answer_layers(
     tuple of Question, int and LayerComparison
         The question, the region's number of pixels, and the answer.
     """
-    from ...explain.comparison import compare_layers
+    from ...explain.comparison.layers import compare_layers
 
     progress(0, 0, "The network runs on the image")
     image = read_image(question.plan)

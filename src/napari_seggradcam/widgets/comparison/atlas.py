@@ -15,7 +15,7 @@ from ..run_row import RunRow
 from ..section import Section
 
 _GRID = (2, 12, 64)  # least, to begin with, most
-_CLUSTERS = (2, 5, 20)
+_CLUSTERS = (1, 1, 20)  # 1 stands for automatic
 _SWATCH = 12
 _SHOWN = 8
 
@@ -43,7 +43,14 @@ class AtlasSection(Section):
             high,
         )
         low, first, high = _CLUSTERS
-        self.clusters = number("Clusters", "Groups of places with like weights", first, low, high)
+        self.clusters = number(
+            "Clusters",
+            "Groups of places with like weights; automatic: as many as fit best",
+            first,
+            low,
+            high,
+        )
+        self.clusters.native.setSpecialValueText("automatic")
         fields = FieldGrid()
         fields.add("Grid", beside(self.grid.native, Message("places a side", "hint")))
         fields.add("Clusters", self.clusters.native)
@@ -53,7 +60,8 @@ class AtlasSection(Section):
         )
         self._build_legend()
         self.rows.addLayout(fields)
-        for widget in (self.row, self.empty, self.legend, self.hint):
+        self.question = Message()
+        for widget in (self.row, self.empty, self.question, self.legend, self.hint):
             self.rows.addWidget(widget)
         self.clear()
 
@@ -75,6 +83,12 @@ class AtlasSection(Section):
             "hint",
         )
         self._marked = 0
+
+    @property
+    def cluster_count(self) -> int | None:
+        """Number of clusters; None: automatic."""
+        count: int = self.clusters.value
+        return None if count == _CLUSTERS[0] else count
 
     def show_clusters(self, colours: Sequence[str], sizes: Sequence[int]) -> None:
         """Fill the legend.
@@ -110,6 +124,7 @@ class AtlasSection(Section):
         """Show no clusters."""
         self.legend.clear()
         self._marked = 0
+        self.question.clear()
         self.legend.hide()
         self.hint.hide()
         self.empty.show()

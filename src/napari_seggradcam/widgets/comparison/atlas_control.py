@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..connections import Connections
 from ..job import Cancel, Progress
 from .asking import AtlasQuestion, answer_atlas
 from .atlas import AtlasSection
+from .plots import INSTALL
 from .question_control import QuestionControl
 from .runner import Runner
 from .shown import Shown
@@ -56,7 +58,7 @@ class AtlasControl(QObject):
             self._question.network_layer,
             self._question.target,
             int(self._section.grid.value),
-            int(self._section.clusters.value),
+            _clusters(self._section.cluster_count),
         )
         explainers = self._question.explainers
 
@@ -74,13 +76,24 @@ class AtlasControl(QObject):
 
     def _on_atlas(self, made: tuple[ImageInput, Any]) -> None:
         image, atlas = made
-        place = atlas.scale, atlas.translate
-        name = atlas.layer.name
-        clusters = self._shown.show(cluster_layer(atlas.labels, place, image, name))
-        self._shown.show(atlas_layer(atlas.colours, place, image, name))
-        sizes = np.bincount(atlas.labels.ravel(), minlength=2)[1:]
-        self._section.show_clusters(cluster_colours(len(sizes)), sizes.tolist())
-        self._follow(clusters)
+        where = (atlas.scale, atlas.translate), image, atlas.layer.name
+        self._section.clear()
+        if not atlas.there.any():
+            self._section.row.note.say(
+                f"All weights of {atlas.layer.name} are zero. Choose another network layer.",
+                "warning",
+            )
+            return
+        if atlas.clusters is None:
+            self._section.row.note.say(f"Clusters need scikit-learn: {INSTALL}", "warning")
+        else:
+            colours = cluster_colours(atlas.clusters, atlas.colours)
+            layer = cluster_layer(atlas.clusters, colours, *where)
+            self._follow(self._shown.show(layer))
+            sizes = np.bincount(atlas.clusters.ravel())[1:]
+            self._section.show_clusters(colours, sizes.tolist())
+        self._shown.show(atlas_layer(atlas.colours, atlas.there, *where))
+        self._section.question.say(f"{atlas.class_name} at {atlas.layer.name}")
 
     def _follow(self, layer: Any) -> None:
         if self._followed is not None and self._on_canvas in self._followed.mouse_drag_callbacks:
@@ -132,3 +145,10 @@ class AtlasControl(QObject):
         )
         if value and not dragged:
             self._show_cluster(layer, int(value))
+
+
+def _clusters(count: int | None) -> int | str | None:
+    """What to ask for, where scikit-learn is installed."""
+    if find_spec("sklearn") is None:
+        return None
+    return count or "silhouette"

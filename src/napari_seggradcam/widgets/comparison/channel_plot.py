@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
@@ -25,19 +24,16 @@ class Channels:
 
     Attributes
     ----------
-    region : str
-        Whose channels they are.
     numbers : tuple of int
         Of the channels, the most important first.
-    weights : (len(numbers),) array
+    weights : tuple of float
         Their weights, signed.
     shared : frozenset of int
         Channels that other regions use as well.
     """
 
-    region: str
     numbers: tuple[int, ...]
-    weights: NDArray[Any]
+    weights: tuple[float, ...]
     shared: frozenset[int]
 
 

@@ -33,10 +33,12 @@ class Similarities:
         Of the n regions.
     matrix : (n, n) array
         Similarity of each pair, -1 to 1; NaN where a region has no weights.
-    linkage : (n - 1, 4) array
-        As scipy has it.
+    linkage : (m - 1, 4) array
+        As scipy has it, of the m regions with weights.
+    rows : tuple of int
+        Of these regions in the matrix.
     order : tuple of int
-        Rows in the order of the tree's leaves.
+        All rows in the order of the tree's leaves.
     measure : str
         What the similarity is.
     """
@@ -44,6 +46,7 @@ class Similarities:
     names: tuple[str, ...]
     matrix: NDArray[Any]
     linkage: NDArray[Any]
+    rows: tuple[int, ...]
     order: tuple[int, ...]
     measure: str
 
@@ -80,7 +83,7 @@ class SimilarityPlot(Plot):
     def show_similarities(self, shown: Similarities) -> None:
         """Draw these; no region is marked."""
         self._shown, self._marked = shown, ()
-        self._joins = joins_of(shown.linkage, shown.order)
+        self._joins = joins_of(shown.linkage, shown.rows, shown.order)
         self.redraw()
 
     def mark_regions(self, rows: Sequence[int]) -> None:

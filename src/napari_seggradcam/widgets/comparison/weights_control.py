@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from napari.layers import Points
 from qtpy.QtCore import QObject
 
 from ...errors import SegGradCamError
 from ...viewer.comparison_layers import difference_layer, feature_map_layer, pair_layer
-from ...viewer.plot_data import strongest
 from ..job import Cancel, Progress
 from ..region_control import still
 from .asking import Weighed, answer_weights, ask_weights
@@ -19,6 +17,8 @@ from .shown import Shown
 from .weights import WeightsSection, in_words
 
 _BARS = 10
+# Share of the regions that have to use a channel as well for it to be marked.
+_MANY = 0.5
 
 
 class WeightsControl(QObject):
@@ -38,6 +38,7 @@ class WeightsControl(QObject):
         self._runner = runner
         self._shown = shown
         self._answer: Weighed | None = None
+        self._row = 0
         section.row.run_requested.connect(self.run)
         section.row.cancel_requested.connect(runner.cancel)
         section.measure_changed.connect(self._draw)
@@ -78,29 +79,38 @@ class WeightsControl(QObject):
 
     def _on_answer(self, answer: Weighed) -> None:
         self._answer = answer
-        comparison = answer.comparison
-        count = len(comparison.names)
+        comparison, question = answer.comparison, answer.question
+        classes = question.opened.card.classes
+        asked = {classes[target] for target in comparison.targets}
+        about = next(iter(asked)) if len(asked) == 1 else "each its own class"
         self._section.show_results(
-            f"{count} {answer.regions.what}s of {answer.question.layer.name} at"
-            f" {answer.question.network_layer}"
+            f"{len(comparison.names)} {answer.regions.what}s of {question.layer.name} at"
+            f" {comparison.layer.name}, {about}"
         )
         self._draw()
-        self._show_channels(comparison.order[0])
+        self._show_channels(self._rows[comparison.order[0]])
         self._section.show_chosen("")
+
+    @property
+    def _rows(self) -> dict[int, int]:
+        """Row of every region's number in the matrix."""
+        names = self._answer.comparison.names if self._answer else ()
+        return {name: row for row, name in enumerate(names)}
 
     def _draw(self) -> None:
         if self._answer is None:
             return
         from .similarity_plot import Similarities
 
-        comparison = self._answer.comparison
+        comparison, rows = self._answer.comparison, self._rows
         cosine = self._section.measure == "cosine"
         self._section.similarity.show_similarities(
             Similarities(
-                tuple(comparison.names),
-                comparison.cosine if cosine else comparison.rank,
+                tuple(str(name) for name in comparison.names),
+                comparison.cosine if cosine else comparison.spearman,
                 comparison.linkage,
-                tuple(comparison.order),
+                tuple(row for row, why in enumerate(comparison.empty) if why is None),
+                tuple(rows[name] for name in comparison.order),
                 "cosine" if cosine else "rank correlation",
             )
         )
@@ -110,18 +120,17 @@ class WeightsControl(QObject):
 
         if self._answer is None:
             return
-        comparison = self._answer.comparison
-        weights = comparison.weights[row]
-        numbers = strongest(weights, _BARS)
-        self._section.channels.caption.say(
-            f"Channels of {comparison.names[row]}; ● marks those that all regions share.", "hint"
-        )
+        self._row, comparison = row, self._answer.comparison
+        name, empty = comparison.names[row], comparison.empty[row]
+        top = [one for one in comparison.top_channels(name, _BARS, by="weight") if one.weight]
+        shared = comparison.shared_channels(_BARS, _MANY, by="weight")
+        said = f"Channels of {self._names((row,))[0]}. ● counts for at least half of the regions."
+        self._section.channels.caption.say(empty or said, "hint")
         self._section.channels.show_channels(
             Channels(
-                comparison.names[row],
-                tuple(int(number) for number in numbers),
-                np.asarray(weights)[numbers],
-                frozenset(comparison.shared),
+                tuple(one.channel for one in top),
+                tuple(one.weight for one in top),
+                frozenset(shared),
             )
         )
 
@@ -135,13 +144,17 @@ class WeightsControl(QObject):
             return
         comparison, names = answer.comparison, self._names((first, second))
         self._select((first, second))
-        difference = comparison.difference(first, second)
+        try:
+            difference = comparison.difference(*(comparison.names[row] for row in (first, second)))
+        except SegGradCamError as error:
+            self._section.show_chosen(str(error))
+            return
         place = difference.scale, difference.translate
         layer = answer.question.network_layer
         self._shown.show(difference_layer(difference.signed, place, answer.image, names, layer))
-        masks = [answer.regions.mask(int(comparison.names[row])) for row in (first, second)]
+        masks = [answer.regions.mask(comparison.names[row]) for row in (first, second)]
         self._shown.show(pair_layer(*masks, answer.image, names))
-        cosine, rank = comparison.cosine[first, second], comparison.rank[first, second]
+        cosine, rank = comparison.cosine[first, second], comparison.spearman[first, second]
         self._section.show_chosen(
             f"{names[0]} and {names[1]}: cosine {cosine:z.2f}, rank correlation {rank:z.2f}. On the"
             f" image, red speaks more for {names[0]}, blue for {names[1]}."
@@ -163,7 +176,8 @@ class WeightsControl(QObject):
         answer = self._answer
         if answer is None:
             return
-        found = answer.comparison.feature_map(number)
+        region = answer.comparison.names[self._row]
+        found = answer.comparison.feature_map(number, region)
         place = found.scale, found.translate
         layer = answer.question.network_layer
         self._shown.show(feature_map_layer(found.signed, place, answer.image, layer, number))
@@ -175,7 +189,7 @@ class WeightsControl(QObject):
         if answer is None:
             return
         self._section.similarity.mark_regions(rows)
-        numbers = [int(answer.comparison.names[row]) for row in rows]
+        numbers = [answer.comparison.names[row] for row in rows]
         layer = answer.question.layer
         if isinstance(layer, Points):
             layer.selected_data = set(numbers)

@@ -17,6 +17,7 @@ from ..job import Cancel, Progress
 from ..network_opening import OpenedNetwork
 from ..question import ImageExplainer, Question, freeze, read_image, region_of
 from ..region_source import RegionChoice, Source
+from .plots import load_plots
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,7 @@ def answer_weights(
     question: WeightsQuestion, explainers: ImageExplainer, progress: Progress, cancel: Cancel
 ) -> Weighed:
     """Compare weights; runs in a thread."""
+    load_plots()
     from ...explain.comparison.weights import compare_weights
 
     progress(0, 0, "The network runs on the image")
@@ -180,6 +182,7 @@ def answer_layers(
     """
     from ...explain.comparison.layers import compare_layers
 
+    load_plots()
     progress(0, 0, "The network runs on the image")
     image = read_image(question.plan)
     explainer = explainers.of(question.opened.network, image)

@@ -9,13 +9,13 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
-from ..fields import FieldGrid, beside, number
+from ..fields import FieldGrid, combo
 from ..message import Message
 from ..run_row import RunRow
 from ..section import Section
 
-_GRID = (2, 12, 64)  # least, to begin with, most
-_CLUSTERS = (1, 1, 20)  # 1 stands for automatic
+_GRIDS = (8, 12, 16, 24, 32, 64)
+_CLUSTERS = range(2, 13)
 _SWATCH = 12
 _SHOWN = 8
 
@@ -33,30 +33,23 @@ class AtlasSection(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(3, "Atlas", parent)
-        low, first, high = _GRID
-        self.grid = number(
+        self.grid = combo(
             "Grid",
-            "Places along the longer side of the image; every one takes a way back through the"
-            " network",
-            first,
-            low,
-            high,
+            [(f"{count} cells a side", count) for count in _GRIDS],
+            "Cells along the longest side of the image; for every cell the network is asked",
+            _GRIDS[1],
         )
-        low, first, high = _CLUSTERS
-        self.clusters = number(
+        self.clusters = combo(
             "Clusters",
-            "Groups of places with like weights; automatic: as many as fit best",
-            first,
-            low,
-            high,
+            [("as many as fit best", 0), *((str(count), count) for count in _CLUSTERS)],
+            "Groups of cells with like weights",
         )
-        self.clusters.native.setSpecialValueText("automatic")
         fields = FieldGrid()
-        fields.add("Grid", beside(self.grid.native, Message("places a side", "hint")))
+        fields.add("Grid", self.grid.native)
         fields.add("Clusters", self.clusters.native)
-        self.row = RunRow("Make atlas", "Compute the weights of places all over the image")
+        self.row = RunRow("Make atlas", "Compute the weights of cells all over the image")
         self.empty = Message(
-            "A colour for every place of the image: like colours, like weights.", "hint"
+            "A colour for every part of the image: like colours, like weights.", "hint"
         )
         self._build_legend()
         self.rows.addLayout(fields)
@@ -68,7 +61,7 @@ class AtlasSection(Section):
     def _build_legend(self) -> None:
         self.legend = QTreeWidget()
         self.legend.setAccessibleName("Clusters of the atlas")
-        self.legend.setHeaderLabels(["Cluster", "Places"])
+        self.legend.setHeaderLabels(["Cluster", "Cells"])
         self.legend.setRootIsDecorated(False)
         self.legend.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -84,11 +77,10 @@ class AtlasSection(Section):
         )
         self._marked = 0
 
-    @property
-    def cluster_count(self) -> int | None:
-        """Number of clusters; None: automatic."""
-        count: int = self.clusters.value
-        return None if count == _CLUSTERS[0] else count
+    def show_question(self, class_name: str, network_layer: str) -> None:
+        """Say what the atlas is of."""
+        self.empty.hide()
+        self.question.say(f"Weights for {class_name} at {network_layer}; section 1 has the class.")
 
     def show_clusters(self, colours: Sequence[str], sizes: Sequence[int]) -> None:
         """Fill the legend.
@@ -98,7 +90,7 @@ class AtlasSection(Section):
         colours : sequence of str
             Of every cluster, "#rrggbb".
         sizes : sequence of int
-            Number of places in each.
+            Number of cells in each.
         """
         self.legend.clear()
         self._marked = 0

@@ -57,8 +57,8 @@ class AtlasControl(QObject):
             self._question.plan,
             self._question.network_layer,
             self._question.target,
-            int(self._section.grid.value),
-            _clusters(self._section.cluster_count),
+            self._section.grid.value,
+            _clusters(self._section.clusters.value),
         )
         explainers = self._question.explainers
 
@@ -93,7 +93,7 @@ class AtlasControl(QObject):
             sizes = np.bincount(atlas.clusters.ravel())[1:]
             self._section.show_clusters(colours, sizes.tolist())
         self._shown.show(atlas_layer(atlas.colours, atlas.there, *where))
-        self._section.question.say(f"{atlas.class_name} at {atlas.layer.name}")
+        self._section.show_question(atlas.class_name, atlas.layer.name)
 
     def _follow(self, layer: Any) -> None:
         if self._followed is not None and self._on_canvas in self._followed.mouse_drag_callbacks:
@@ -147,7 +147,7 @@ class AtlasControl(QObject):
             self._show_cluster(layer, int(value))
 
 
-def _clusters(count: int | None) -> int | str | None:
+def _clusters(count: int) -> int | str | None:
     """What to ask for, where scikit-learn is installed."""
     if find_spec("sklearn") is None:
         return None

@@ -52,6 +52,7 @@ class ChannelPlot(Plot):
         super().__init__(viewer, "Most important channels of the region", parent)
         self._shown: Channels | None = None
         self._marked: int | None = None
+        self._bars: Any = ()
 
     def show_channels(self, shown: Channels) -> None:
         """Draw these; none is marked."""
@@ -62,7 +63,7 @@ class ChannelPlot(Plot):
     def mark_channel(self, number: int) -> None:
         """Show which channel's feature map is in the viewer."""
         self._marked = number
-        self.redraw()
+        self._mark()
 
     def draw(self, figure: Figure) -> None:
         """Draw the bars."""
@@ -72,8 +73,7 @@ class ChannelPlot(Plot):
         axes = figure.subplots()
         places = np.arange(len(shown.numbers))
         colours = [POSITIVE if weight > 0 else NEGATIVE for weight in shown.weights]
-        edges = [self.text_colour if number == self._marked else "none" for number in shown.numbers]
-        axes.barh(places, shown.weights, 0.72, color=colours, edgecolor=edges, linewidth=1.2)
+        self._bars = axes.barh(places, shown.weights, 0.72, color=colours, linewidth=1.2)
         marks = [_SHARED if number in shown.shared else "  " for number in shown.numbers]
         names = [f"{number} {mark}" for number, mark in zip(shown.numbers, marks, strict=True)]
         axes.set_yticks(places, names)
@@ -84,6 +84,13 @@ class ChannelPlot(Plot):
         axes.locator_params(axis="x", nbins=4)
         axes.ticklabel_format(axis="x", style="sci", scilimits=(-2, 3), useMathText=True)
         axes.set_xlabel("weight α")
+        self._mark()
+
+    def _mark(self) -> None:
+        numbers = () if self._shown is None else self._shown.numbers
+        for number, bar in zip(numbers, self._bars, strict=True):
+            bar.set_edgecolor(self.text_colour if number == self._marked else "none")
+        self.canvas.draw_idle()
 
     def on_click(self, axes: Axes, x: float, y: float) -> None:
         """Emit which channel it is."""

@@ -52,7 +52,7 @@ class LayerPlot(Plot):
     def mark_layer(self, name: str) -> None:
         """Mark the row of a network layer."""
         self._marked = name
-        self.redraw()
+        self._mark()
 
     def draw(self, figure: Figure) -> None:
         """Draw both panels."""
@@ -67,6 +67,7 @@ class LayerPlot(Plot):
             axes.tick_params(axis="y", length=0)
             axes.axvline(0, color=self.text_colour, linewidth=0.6)
             self._draw_ground(axes)
+        self._mark()
 
     def _draw_shares(self, axes: Axes) -> None:
         shares = np.array([100 * row.share for row in self._rows])
@@ -102,9 +103,15 @@ class LayerPlot(Plot):
         for number, (first, last) in enumerate(stage_runs([_stage(row) for row in self._rows])):
             if number % 2 == 0:
                 axes.axhspan(first - 0.5, last + 0.5, color=self.text_colour, alpha=0.07, lw=0)
-        for place, row in enumerate(self._rows):
-            if row.name == self._marked:
-                axes.axhspan(place - 0.5, place + 0.5, color=self.text_colour, alpha=0.25, lw=0)
+
+    def _mark(self) -> None:
+        places = [place for place, row in enumerate(self._rows) if row.name == self._marked]
+        marks = [
+            axes.axhspan(place - 0.5, place + 0.5, color=self.text_colour, alpha=0.25, lw=0)
+            for place in places
+            for axes in self.figure.axes
+        ]
+        self.show_marks(marks)
 
     def on_click(self, axes: Axes, x: float, y: float) -> None:
         """Emit which network layer it is."""

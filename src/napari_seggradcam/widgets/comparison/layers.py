@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -21,14 +20,17 @@ from ..message import Message
 from ..run_row import RunRow
 from ..section import Section
 from .plots import make_plots, why_no_plots
+from .row_words import percent, repeated_most
 
 _CHOICES = (("One per stage", "levels"), ("All", "all"))
 _COLUMNS = (
     ("Network layer", "Bold: recommended"),
-    ("Score", "Share of the score that passes this network layer, in percent"),
-    ("Mask", "Correlation of the heatmap with the predicted mask of the class"),
-    ("Edges", "Correlation of the heatmap with the edges of the image"),
-    ("Other", "Correlation of the heatmap with that of another region"),
+    ("%", "Percent of the score that pass this network layer"),
+    (
+        "Like",
+        "What its map is most like, by correlation: the predicted mask, the logits,"
+        " the image's edges, or the heatmap of another region",
+    ),
 )
 _SHOWN = 12
 
@@ -142,7 +144,7 @@ class LayerComparisonSection(Section):
     def _fill(self, rows: Any) -> None:
         self.table.clear()
         for row in rows:
-            item = QTreeWidgetItem(self.table, [row.name, *_numbers(row)])
+            item = QTreeWidgetItem(self.table, [row.name, percent(row.share), repeated_most(row)])
             for column in range(1, len(_COLUMNS)):
                 item.setTextAlignment(
                     column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -158,7 +160,7 @@ class LayerComparisonSection(Section):
     def _draw(self, comparison: Any) -> None:
         if self.plot is None:
             self.plot, self.cut = make_plots(self._viewer, "LayerPlot", "CutPlot")
-            self.cut.caption.say("What passes where everything passes once.", "hint")
+            self.cut.caption.say("Share of the score through bottleneck and skips", "hint")
             for plot in self.plots:
                 plot.layer_clicked.connect(self.layer_clicked)
                 self._column.addWidget(plot)
@@ -181,11 +183,3 @@ def recommendation_in_words(recommended: Any) -> str:
     if others:
         sentence += f" Also {', '.join(row.name for row in others)}."
     return sentence
-
-
-def _numbers(row: Any) -> list[str]:
-    echoes = (row.mask_echo, row.edge_echo, row.blindness)
-    share = "–" if math.isnan(row.share) else f"{100 * row.share:z.0f}"
-    if row.empty:
-        return [share, "zero", "", ""]
-    return [share, *("–" if math.isnan(echo) else f"{echo:z.2f}" for echo in echoes)]

@@ -50,8 +50,8 @@ class MainDock(QObject):
         self._follow(None)
 
     def open(self) -> None:
-        """Open the main dock in the viewer's window."""
-        self._viewer.window.add_plugin_dock_widget(PLUGIN, "Seg-Grad-CAM")
+        """Open the main dock in the viewer's window, behind a tab beside the other."""
+        self._viewer.window.add_plugin_dock_widget(PLUGIN, "Seg-Grad-CAM", tabify=True)
 
     @property
     def dock(self) -> SegGradCamWidget | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.style as mplstyle
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from napari.utils.theme import get_theme
@@ -20,7 +22,6 @@ from ..message import Message
 POSITIVE, NEGATIVE = MORE_FIRST, MORE_SECOND
 DIVERGING = "coolwarm"
 
-_KEPT_TOOLS = ("Home", "Pan", "Zoom", "Save")
 _ICON = 18
 
 
@@ -41,6 +42,8 @@ class Plot(BaseNapariMPLWidget):
 
     Attributes
     ----------
+    tools : tuple of str
+        Of matplotlib's toolbar, what fits beside the caption and is of use.
     caption : Message
         A line above the figure, for what it shows.
 
@@ -48,6 +51,8 @@ class Plot(BaseNapariMPLWidget):
     --------
     napari_matplotlib.base.BaseNapariMPLWidget : canvas, toolbar and the theme's style sheet.
     """
+
+    tools: tuple[str, ...] = ("Save",)
 
     def __init__(self, viewer: Any, name: str, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
@@ -63,13 +68,15 @@ class Plot(BaseNapariMPLWidget):
         self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.canvas.mpl_connect("button_press_event", self._on_press)
         self.canvas.mpl_connect("motion_notify_event", self._on_motion)
+        self.canvas.mpl_connect("draw_event", self._on_drawn)
+        self.canvas.mpl_connect("resize_event", self._on_resized)
+        self._marks: list[Artist] = []
 
     def _trim_toolbar(self) -> None:
-        """Leave what fits beside the caption in a narrow dock."""
         self.toolbar.setIconSize(QSize(_ICON, _ICON))
         self.toolbar.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         for action in self.toolbar.actions():
-            action.setVisible(action.text() in _KEPT_TOOLS)
+            action.setVisible(action.text() in self.tools)
 
     def draw(self, figure: Figure) -> None:
         """Draw on an empty figure, in the style of the theme."""
@@ -85,9 +92,18 @@ class Plot(BaseNapariMPLWidget):
 
     def redraw(self) -> None:
         """Draw everything again."""
+        self._marks = []
         with mplstyle.context([self.napari_theme_style_sheet, self._own_style()]):
             self.figure.clear()
+            self.figure.set_layout_engine("constrained")
             self.draw(self.figure)
+        self.canvas.draw_idle()
+
+    def show_marks(self, marks: Sequence[Artist]) -> None:
+        """Show marks that were added to the axes in place of those of before."""
+        for mark in self._marks:
+            mark.remove()
+        self._marks = list(marks)
         self.canvas.draw_idle()
 
     def set_height(self, pixels: int) -> None:
@@ -138,6 +154,13 @@ class Plot(BaseNapariMPLWidget):
     def _on_napari_theme_changed(self, event: Any) -> None:
         super()._on_napari_theme_changed(event)
         self.redraw()
+
+    def _on_drawn(self, _event: Any) -> None:
+        # Laying out takes longer than drawing, and marks change nothing of it.
+        self.figure.set_layout_engine("none")
+
+    def _on_resized(self, _event: Any) -> None:
+        self.figure.set_layout_engine("constrained")
 
     def _on_press(self, event: Any) -> None:
         if event.button == 1 and event.inaxes is not None and not self.toolbar.mode:

@@ -15,6 +15,12 @@ def why_no_plots() -> str:
     return ""
 
 
+def load_plots() -> None:
+    """Import matplotlib, which takes a second: call it in a thread before there is a plot."""
+    if not why_no_plots():
+        from . import channel_plot, layer_plot, similarity_plot  # noqa: F401
+
+
 def make_plots(viewer: Any, *names: str) -> tuple[Any, ...]:
     """Make plots by the names of their classes; imports matplotlib.
 

@@ -73,7 +73,7 @@ class ComparisonQuestionSection(Section):
         self.target = combo(
             "Class",
             lambda _widget: [
-                ("As in the main dock", LIKE_MAIN_DOCK),
+                ("As in main dock", LIKE_MAIN_DOCK),
                 ("As predicted", PREDICTED),
                 *((name, index) for index, name in enumerate(self._classes)),
             ],

@@ -7,23 +7,40 @@ from typing import Any
 
 
 def row_in_words(row: Any) -> str:
-    """A line for each number of a `LayerFacts`, and the reasons."""
+    """The reasons of a `LayerFacts`, and its numbers."""
     size = " × ".join(map(str, row.resolution))
-    return "\n".join(
-        [
-            f"{row.name}: {row.why}.",
-            f"{row.channels} channels of {size}",
-            f"share of the score {_percent(row.share)}, Gini index {_number(row.sparsity)}",
-            f"like the predicted mask {_number(row.mask_echo)}, the logits"
-            f" {_number(row.logit_echo)}, the image's edges {_number(row.edge_echo)}, another"
-            f" region's heatmap {_number(row.blindness)}",
-        ]
+    echoes = ", ".join(f"{name} {_number(value)}" for name, value in _echoes(row))
+    return (
+        f"{row.name}: {row.why}.\n"
+        f"{row.channels} channels of {size}, Gini index {_number(row.sparsity)}."
+        f" Correlation with {echoes}."
+    )
+
+
+def repeated_most(row: Any) -> str:
+    """What a network layer's map is most like, and how much; "zero" where there is no heat."""
+    if row.empty:
+        return "zero"
+    known = [one for one in _echoes(row) if not math.isnan(one[1])]
+    if not known:
+        return "–"
+    name, value = max(known, key=lambda one: abs(one[1]))
+    return f"{name} {_number(value)}"
+
+
+def percent(value: float) -> str:
+    """A share in percent, without the sign."""
+    return "–" if math.isnan(value) else f"{100 * value:z.0f}"
+
+
+def _echoes(row: Any) -> tuple[tuple[str, float], ...]:
+    return (
+        ("mask", row.mask_echo),
+        ("logits", row.logit_echo),
+        ("edges", row.edge_echo),
+        ("other", row.blindness),
     )
 
 
 def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:z.2f}"
-
-
-def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:z.0f} %"

@@ -52,12 +52,15 @@ class Shown:
         return shown
 
     def show_only(self, shown: Any) -> None:
-        """Hide the other pictures, and the heatmaps."""
+        """Hide other pictures, the heatmaps, and outlines of regions that do not belong to it."""
         others = [*own_layers(self._viewer, "heatmap")]
         for kind in _PICTURES:
             others += own_layers(self._viewer, kind)
         for other in others:
             other.visible = other == shown
+        pair = self.find(PAIR)
+        if pair is not None:
+            pair.visible = shown.metadata[METADATA_KEY]["kind"] in (DIFFERENCE, FEATURE_MAP)
         shown.visible = True
 
     def hide(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QResizeEvent
@@ -20,7 +21,9 @@ from .plot import DIVERGING, Plot
 
 _HEIGHTS = 290, 440  # pixels: of the narrowest dock, and the most
 _LABEL = 11  # pixels of a line of labels
-_NUMBERS_UP_TO = 7
+_NUMBER = 27  # pixels of a number in a cell
+_MATRIX = 0.62  # of the width
+_LEAST_MARK = 10  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,7 @@ class SimilarityPlot(Plot):
         Rows of the regions in a branch of the tree, a tuple of int.
     """
 
+    tools = ("Home", "Zoom", "Save")
     pair_clicked = Signal(int, int)
     branch_clicked = Signal(object)
 
@@ -89,7 +93,7 @@ class SimilarityPlot(Plot):
     def mark_regions(self, rows: Sequence[int]) -> None:
         """Mark rows: of two the cell, of others their part of the diagonal."""
         self._marked = tuple(rows)
-        self.redraw()
+        self._mark()
 
     def draw(self, figure: Figure) -> None:
         """Draw tree, matrix and colour bar."""
@@ -105,6 +109,7 @@ class SimilarityPlot(Plot):
         bar.set_label(shown.measure)
         bar.set_ticks([-1, -0.5, 0, 0.5, 1])
         bar.outline.set_visible(False)
+        self._mark()
 
     def _draw_matrix(self, shown: Similarities) -> Any:
         axes, order = self._matrix, list(shown.order)
@@ -114,30 +119,35 @@ class SimilarityPlot(Plot):
         axes.tick_params(length=0)
         axes.yaxis.tick_right()
         axes.tick_params(labelleft=False, labelright=True, labelbottom=False, labeltop=True)
-        step = tick_step(len(order), int(0.66 * self.canvas.height() / _LABEL))
+        step = tick_step(len(order), int(_MATRIX * self.canvas.height() / _LABEL))
         places = range(0, len(order), step)
         axes.set_yticks(places, [shown.names[order[place]] for place in places])
         wide = max(len(name) for name in shown.names)
-        step = max(step, tick_step(len(order), int(0.6 * self.width() / (5 + 5 * wide))))
+        step = max(step, tick_step(len(order), int(_MATRIX * self.width() / (3 + 4.7 * wide))))
         places = range(0, len(order), step)
         axes.set_xticks(places, [shown.names[order[place]] for place in places])
-        if len(order) <= _NUMBERS_UP_TO:
+        if _MATRIX * self.width() >= _NUMBER * len(order):
             _write(axes, values)
-        self._mark(axes, order)
         return picture
 
-    def _mark(self, axes: Axes, order: list[int]) -> None:
+    def _mark(self) -> None:
+        if self._shown is None or self._matrix is None:
+            return
+        order = self._shown.order
         places = sorted(order.index(row) for row in self._marked)
         if not places:
+            self.show_marks([])
             return
-        outline = {"fill": False, "edgecolor": "#000000", "linewidth": 1.4}
-        if len(places) == 2:
-            low, high = places
-            for x, y in ((low, high), (high, low)):
-                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **outline))
-            return
-        side = places[-1] - places[0] + 1
-        axes.add_patch(Rectangle((places[0] - 0.5, places[0] - 0.5), side, side, **outline))
+        marks = []
+        low, high = places[0], places[-1]
+        pair = len(places) == 2
+        # Of many regions a cell is a few pixels.
+        side = max(1.0 if pair else high - low + 1, _LEAST_MARK * len(order) / self.width())
+        for x, y in ((low, high), (high, low)) if pair else (((low + high) / 2,) * 2,):
+            outline = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, linewidth=1.2)
+            outline.set_path_effects([withStroke(linewidth=3, foreground="#ffffff")])
+            marks.append(self._matrix.add_patch(outline))
+        self.show_marks(marks)
 
     def _draw_tree(self) -> None:
         axes = self._tree

@@ -82,7 +82,7 @@ class WeightsControl(QObject):
         comparison, question = answer.comparison, answer.question
         classes = question.opened.card.classes
         asked = {classes[target] for target in comparison.targets}
-        about = next(iter(asked)) if len(asked) == 1 else "each its own class"
+        about = f"for {next(iter(asked))}" if len(asked) == 1 else "each for its own class"
         self._section.show_results(
             f"{len(comparison.names)} {answer.regions.what}s of {question.layer.name} at"
             f" {comparison.layer.name}, {about}"

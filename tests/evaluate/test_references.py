@@ -7,7 +7,6 @@ from scipy.stats import spearmanr
 
 from napari_seggradcam.evaluate.references import (
     class_references,
-    image_gradients,
     rank_correlation,
     standard_ranks,
 )
@@ -32,31 +31,6 @@ def test_ranks_see_order_only(rng):
 def test_maps_without_an_order_have_no_ranks(values):
     assert standard_ranks(values) is None
     assert np.isnan(rank_correlation(values, values))
-
-
-def test_gradients_are_along_a_step_and_nowhere_else():
-    image = np.zeros((8, 10), np.uint16)
-    image[:, 5:] = 1000
-    gradients = image_gradients(image, "YX")
-    assert (gradients[:, 4:6] > 0).all()
-    assert not gradients[:, :4].any()
-    assert not gradients[:, 6:].any()
-
-
-def test_gradients_of_a_grey_colour_image_are_those_of_the_grey_image(rng):
-    grey = rng.integers(0, 255, (7, 9)).astype(np.uint8)
-    expected = image_gradients(grey, "YX")
-    np.testing.assert_allclose(image_gradients(np.stack([grey] * 3, -1), "YXC"), expected)
-    np.testing.assert_allclose(image_gradients(np.stack([grey] * 3), "CYX"), expected)
-    np.testing.assert_allclose(image_gradients(np.stack([grey] * 2), "CYX"), expected)
-
-
-def test_gradients_of_a_volume_see_the_third_axis():
-    volume = np.zeros((6, 4, 4))
-    volume[3:] = 1
-    gradients = image_gradients(volume, "ZYX")
-    assert (gradients[2:4] > 0).all()
-    assert not gradients[0].any()
 
 
 def test_mask_is_where_the_class_wins():

@@ -22,6 +22,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..explain.comparison.echoes import image_gradients
 from ..explain.explainer import Explainer
 from ..explain.explanation import Explanation, Heatmap
 from ..explain.regions import Region
@@ -34,7 +35,6 @@ from .references import (
     MASK,
     REFERENCES,
     class_references,
-    image_gradients,
     standard_ranks,
 )
 

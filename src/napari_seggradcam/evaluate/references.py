@@ -1,34 +1,13 @@
-"""What a heatmap is compared with: edges of the image, logits and mask of the class."""
+"""What a heatmap is compared with: edges of the image, logits and mask of the class.
+
+The edges are `napari_seggradcam.explain.comparison.echoes.image_gradients`.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 EDGES, LOGITS, MASK = "image gradients", "logits", "predicted mask"
 REFERENCES = (EDGES, LOGITS, MASK)
-
-# Rec. 709: how much red, green and blue count for the brightness that people see.
-_LUMINANCE = (0.2125, 0.7154, 0.0721)
-
-
-def image_gradients(image: ArrayLike, axes: str) -> NDArray[np.float64]:
-    """Size of the Sobel gradient of the luminance at every pixel.
-
-    Parameters
-    ----------
-    image
-        Raw values.
-    axes
-        One letter an axis, such as ``"YX"``, ``"YXC"`` or ``"CZYX"``. Three channels are red,
-        green and blue; any other number is averaged.
-
-    Returns
-    -------
-    ndarray of float64, spatial shape of the image
-        In raw units; ranks do not depend on them.
-    """
-    from skimage.filters import sobel
-
-    return np.asarray(sobel(_luminance(np.asarray(image, np.float64), axes)))
 
 
 def class_references(
@@ -76,12 +55,3 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Spearman's rank correlation of two maps of one shape; NaN where one has no ranks."""
     ranks, others = standard_ranks(first), standard_ranks(second)
     return float("nan") if ranks is None or others is None else float(ranks @ others)
-
-
-def _luminance(image: NDArray[np.float64], axes: str) -> NDArray[np.float64]:
-    if "C" not in axes:
-        return image
-    channels = np.moveaxis(image, axes.index("C"), 0)
-    if len(channels) != len(_LUMINANCE):
-        return np.asarray(channels.mean(axis=0))
-    return np.tensordot(np.array(_LUMINANCE), channels, axes=1)

@@ -1,0 +1,1 @@
+"""Answers compared: network layers with each other, and weights at different locations."""

@@ -84,7 +84,7 @@ def one(viewer: Any, kind: str) -> Any:
 
 def click_plot(qtbot: Any, plot: Any, axes: int, x: float, y: float) -> None:
     """Click a place of one of a plot's axes, in data coordinates, with the mouse."""
-    QApplication.processEvents()  # a plot that was resized has new axes
+    qtbot.wait(100)  # a plot that was resized has new axes
     plot.canvas.draw()
     right, up = plot.figure.axes[axes].transData.transform((x, y)) / plot.canvas.device_pixel_ratio
     at = QPoint(round(right), round(plot.canvas.height() - up))

@@ -80,7 +80,9 @@ class AtlasSection(Section):
     def show_question(self, class_name: str, network_layer: str) -> None:
         """Say what the atlas is of."""
         self.empty.hide()
-        self.question.say(f"Weights for {class_name} at {network_layer}; section 1 has the class.")
+        self.question.say(
+            f"Weights for {class_name} at {network_layer}; choose the class in section 1."
+        )
 
     def show_clusters(self, colours: Sequence[str], sizes: Sequence[int]) -> None:
         """Fill the legend.

@@ -171,7 +171,7 @@ class CutPlot(Plot):
         places = np.arange(len(values))
         colours = [POSITIVE if value > 0 else NEGATIVE for value in values[:-1]]
         bars = axes.barh(places, values, 0.7, color=[*colours, "#8c8c8c"])
-        axes.bar_label(bars, [f"{value:.0f}" for value in values], padding=2, fontsize=7)
+        axes.bar_label(bars, [f"{value:z.0f}" for value in values], padding=2, fontsize=7)
         axes.set_yticks(places, [*self._names, "rest"])
         axes.set_ylim(len(values) - 0.5, -0.5)
         axes.margins(x=0.14)

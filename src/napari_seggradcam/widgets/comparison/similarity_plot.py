@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QWidget
 
@@ -24,6 +24,7 @@ _LABEL = 11  # pixels of a line of labels
 _NUMBER = 27  # pixels of a number in a cell
 _MATRIX = 0.62  # of the width
 _LEAST_MARK = 10  # pixels
+_SETTLE_MS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +78,17 @@ class SimilarityPlot(Plot):
         self._tree: Axes | None = None
         self._matrix: Axes | None = None
         self.set_height(_HEIGHTS[0])
+        # There may be room for other labels; a frame that is dragged is resized many times.
+        self._resized = QTimer(self)
+        self._resized.setSingleShot(True)
+        self._resized.setInterval(_SETTLE_MS)
+        self._resized.timeout.connect(self.redraw)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the cells about square, as far as that does not fill the screen."""
         self.set_height(int(np.clip(event.size().width(), *_HEIGHTS)))
         super().resizeEvent(event)
-        self.redraw()  # there may be room for other labels
+        self._resized.start()
 
     def show_similarities(self, shown: Similarities) -> None:
         """Draw these; no region is marked."""
@@ -123,7 +129,7 @@ class SimilarityPlot(Plot):
         places = range(0, len(order), step)
         axes.set_yticks(places, [shown.names[order[place]] for place in places])
         wide = max(len(name) for name in shown.names)
-        step = max(step, tick_step(len(order), int(_MATRIX * self.width() / (3 + 4.7 * wide))))
+        step = max(step, tick_step(len(order), int(_MATRIX * self.width() / (4 + 6.2 * wide))))
         places = range(0, len(order), step)
         axes.set_xticks(places, [shown.names[order[place]] for place in places])
         if _MATRIX * self.width() >= _NUMBER * len(order):

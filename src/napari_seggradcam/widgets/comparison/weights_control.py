@@ -124,7 +124,7 @@ class WeightsControl(QObject):
         name, empty = comparison.names[row], comparison.empty[row]
         top = [one for one in comparison.top_channels(name, _BARS, by="weight") if one.weight]
         shared = comparison.shared_channels(_BARS, _MANY, by="weight")
-        said = f"Channels of {self._names((row,))[0]}. ● counts for at least half of the regions."
+        said = f"Channels of {self._names((row,))[0]}; ● also counts for half of the regions."
         self._section.channels.caption.say(empty or said, "hint")
         self._section.channels.show_channels(
             Channels(

@@ -53,6 +53,8 @@ def test_the_viewer_works_without_qt() -> None:
     assert not {"torch", "qtpy", "PyQt6"} & loaded_after(modules)
 
 
-def test_the_dock_opens_without_torch() -> None:
+@pytest.mark.parametrize("dock", ["dock", "comparison.dock"])
+def test_a_dock_opens_without_torch(dock: str) -> None:
     """torch takes a second or more: it is imported in a worker, when it is needed."""
-    assert not {"torch", "sklearn"} & loaded_after("import napari_seggradcam.widgets.dock")
+    loaded = loaded_after(f"import napari_seggradcam.widgets.{dock}")
+    assert not {"torch", "sklearn", "napari_matplotlib"} & loaded

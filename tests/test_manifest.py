@@ -38,13 +38,15 @@ def test_everything_that_is_named_can_be_imported(manifest: PluginManifest) -> N
         assert callable(import_python_name(command.python_name))
 
 
-def test_dock_widget_takes_the_viewer_and_is_in_the_menu(manifest: PluginManifest) -> None:
-    (widget,) = manifest.contributions.widgets
-    assert widget.display_name == "Seg-Grad-CAM"
-    cls = manifest_command(manifest, widget.command)
-    assert "napari_viewer" in inspect.signature(cls).parameters
-    (item,) = manifest.contributions.menus["napari/layers/visualize"]
-    assert item.command == widget.command
+def test_dock_widgets_take_the_viewer_and_are_in_the_menu(manifest: PluginManifest) -> None:
+    widgets = manifest.contributions.widgets
+    names = [widget.display_name for widget in widgets]
+    assert names == ["Seg-Grad-CAM", "Compare weights and layers"]
+    for widget in widgets:
+        cls = manifest_command(manifest, widget.command)
+        assert "napari_viewer" in inspect.signature(cls).parameters
+    items = manifest.contributions.menus["napari/layers/visualize"]
+    assert [item.command for item in items] == [widget.command for widget in widgets]
 
 
 def test_samples_and_readers(manifest: PluginManifest) -> None:

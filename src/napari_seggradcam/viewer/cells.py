@@ -8,7 +8,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from .heatmaps import OUTLINE_WIDTH, ResultSettings, colour_scale, outline_colours, sides_of
-from .inputs import ImageInput
+from .inputs import ImageInput, InputPlan
 from .ownership import mark
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _shown_channel(image: ImageInput) -> int:
     return image.order.index(shown) if shown in image.order else 0
 
 
-def spread_image(array: NDArray[Any], image: ImageInput, *, rgb: bool) -> NDArray[Any]:
+def spread_image(array: NDArray[Any], image: InputPlan, *, rgb: bool) -> NDArray[Any]:
     """`InputPlan.spread` for an image whose colours, if any, are its last axis."""
     if not rgb:
         return image.spread(array)

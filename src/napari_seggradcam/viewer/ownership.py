@@ -30,7 +30,8 @@ def mark(layer: L, kind: str, key: str, **facts: Any) -> L:
     layer : napari.layers.Layer
         A layer that is not yet in a viewer.
     kind : str
-        "heatmap", "region", "prediction", "logit", "view" (of a compare mode).
+        "heatmap", "region", "prediction", "logit", "view" (of a compare mode), or one of those
+        in `comparison_layers`.
     key : str
         Which layer of that kind, for example the network layer's name.
     **facts

@@ -47,7 +47,7 @@ def mask_from_labels(layer: Labels, plan: InputPlan, dims: Dims, value: int | No
     RegionError
         If no pixel of the image has the label; says what is there instead.
     """
-    values = _labels_on_plane(layer, plan, dims)
+    values = labels_on_image(layer, plan, dims)
     mask: Mask = values != 0 if value is None else values == value
     if not mask.any():
         present = np.unique(values[values != 0])
@@ -186,17 +186,42 @@ def new_region_layer(
     return Labels(np.zeros(shape, dtype=np.uint8), name=name, **transform)
 
 
-def label_values(layer: Labels, plan: InputPlan, dims: Dims) -> dict[int, int]:
-    """Label values on the image in the plane used, with their number of pixels (0 left out)."""
-    values, counts = np.unique(_labels_on_plane(layer, plan, dims), return_counts=True)
-    pairs = zip(values.tolist(), counts.tolist(), strict=True)
-    return {int(value): int(count) for value, count in pairs if value != 0}
-
-
-def _labels_on_plane(layer: Labels, plan: InputPlan, dims: Dims) -> NDArray[Any]:
+def labels_on_image(layer: Labels, plan: InputPlan, dims: Dims) -> NDArray[Any]:
+    """Label at every pixel of the image, of shape ``plan.shape``, in the plane used."""
     data = layer.data[0] if layer.multiscale else layer.data
     grid = with_axes_of(plan.grid, layer, dims)
     return _on_plane(labels_on_grid(data, layer_grid(layer), grid), plan)
+
+
+def points_on_image(layer: Points, plan: InputPlan, dims: Dims) -> dict[int, tuple[int, ...]]:
+    """Pixel of the image under every point in the plane used, by the point's number from 0.
+
+    Raises
+    ------
+    RegionError
+        If the points have no place along one of the axes that the network sees.
+    """
+    source, grid = layer_grid(layer), with_axes_of(plan.grid, layer, dims)
+    shared, more = grid.ndim - source.ndim, grid.ndim - plan.grid.ndim
+    spatial = [axis + more for axis in plan.spatial_axes]
+    if min(spatial) < shared:
+        raise RegionError(
+            f"The points of {layer.name!r} have {source.ndim} axes, the network sees "
+            f"{len(spatial)}: a point would be many pixels. Use points with {len(spatial)} axes."
+        )
+    pixels = nearest_pixels(pixels_between(source, grid)(np.asarray(layer.data)))
+    inside = ((pixels >= 0) & (pixels < grid.shape))[:, shared:].all(axis=1)
+    return {
+        int(number): tuple(int(index) for index in pixels[number, spatial])
+        for number in np.flatnonzero(inside)
+    }
+
+
+def label_values(layer: Labels, plan: InputPlan, dims: Dims) -> dict[int, int]:
+    """Label values on the image in the plane used, with their number of pixels (0 left out)."""
+    values, counts = np.unique(labels_on_image(layer, plan, dims), return_counts=True)
+    pairs = zip(values.tolist(), counts.tolist(), strict=True)
+    return {int(value): int(count) for value, count in pairs if value != 0}
 
 
 def _on_plane(values: NDArray[Any], plan: InputPlan) -> NDArray[Any]:

@@ -35,6 +35,11 @@ class ResultLayers:
         self._run_id: str | None = None
         self._set = 1
 
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer that the layers are in."""
+        return self._viewer
+
     def start(self, run_id: str, keep: bool = False) -> None:
         """Begin a run.
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QWidget
 
 from ..viewer.reader import prefer_reader
 from ..viewer.regions import new_region_layer
+from . import open_docks
 from .compare import CompareSection
 from .compare_control import CompareControl
 from .connections import Connections
@@ -35,26 +35,31 @@ from .region_control import RegionControl
 from .run import RunSection
 from .run_control import RunControl
 from .script_control import ScriptControl
+from .scrolled_dock import ScrolledDock
 from .settings import PLUGIN, read_settings
-from .theme import style_sheet
-
-_WIDTH = 280
 
 
-class SegGradCamWidget(QWidget):
+class SegGradCamWidget(ScrolledDock):
     """Ask a segmentation network why, region by region.
 
     Parameters
     ----------
     napari_viewer : napari.components.ViewerModel
         The viewer; napari passes it by this name.
+
+    Signals
+    -------
+    changed()
+        The network is another one, or work has begun or ended.
     """
 
+    changed = Signal()
+
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
+        super().__init__(napari_viewer)
         self._viewer = napari_viewer
+        self._held = ""
         self._connections = Connections()
-        self.attached = False
         settings = read_settings()
         self.image = ImageSection()
         self.network = NetworkSection(settings.device)
@@ -62,31 +67,11 @@ class SegGradCamWidget(QWidget):
         self.layers = NetworkLayersSection()
         self.run = RunSection(settings.keep_results, settings.memory)
         self.compare = CompareSection(settings)
-        self._lay_out()
+        self.lay_out(self.sections)
         self._make_controls()
         self._connect_controls()
-        self._on_theme()
+        self.follow_theme()
         self.attach()
-
-    def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(4, 0, 6, 8)
-        column.setSpacing(0)
-        for section in self.sections:
-            column.addWidget(section)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setObjectName("sgc_scroll")
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        self.scroll = scroll
-        self.setMinimumWidth(_WIDTH)
 
     @property
     def sections(self) -> tuple[QWidget, ...]:
@@ -140,13 +125,14 @@ class SegGradCamWidget(QWidget):
         if self.attached:
             return
         self.attached = True
-        self._connections.connect(self._viewer.events.theme, self._on_theme)
+        self._connections.connect(self._viewer.events.theme, self.follow_theme)
         prefer_reader()
         self.image_control.start()
         self.pointer.start()
         for layer in self._viewer.layers:
             self._adopt_sample(layer)
         self._on_busy()
+        open_docks.notice.changed.emit()
 
     def detach(self) -> None:
         """Cancel all work and let go of the viewer; the heatmaps stay in it."""
@@ -163,24 +149,23 @@ class SegGradCamWidget(QWidget):
         self.pointer.stop()
         self._connections.disconnect()
         self._on_busy()
+        open_docks.notice.changed.emit()
 
-    def event(self, event: QEvent) -> bool:
-        """Detach when napari takes the widget out of its frame, attach when it is put back."""
-        handled = bool(super().event(event))
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None:
-                self.detach()
-            else:
-                self.attach()
-        return handled
+    @property
+    def explainers(self) -> ImageExplainer:
+        """What is kept of the image; one thread at a time may use it, see `busy` and `hold`."""
+        return self._explainers
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Detach."""
-        self.detach()
-        super().closeEvent(event)
+    @property
+    def busy(self) -> bool:
+        """Whether work of this dock uses the network."""
+        controls = (self.run_control, self.script_control, self.prediction_control)
+        return any(control.running for control in controls)
 
-    def _on_theme(self, _event: Any = None) -> None:
-        self.setStyleSheet(style_sheet(self._viewer.theme))
+    def hold(self, reason: str) -> None:
+        """Start no work while another dock uses the network, for this reason; empty: go on."""
+        self._held = reason
+        self._on_busy()
 
     def _adopt_sample(self, layer: Any) -> None:
         """Choose what belongs to a sample's layer, so that Run is all that is left to do."""
@@ -244,14 +229,15 @@ class SegGradCamWidget(QWidget):
 
     def _on_busy(self) -> None:
         """Let one thing compute at a time: they share the network and its feature maps."""
-        blocked = ""
+        blocked = self._held
         if self.prediction_control.running:
             blocked = "The prediction is being computed."
         elif self.script_control.running:
             blocked = "The question is being written."
         self.run_control.blocked_by = blocked
         self.run_control.refresh()
-        busy = self.run_control.running or self.script_control.running
+        busy = self.run_control.running or self.script_control.running or bool(self._held)
         self.prediction_control.refresh(allowed=not busy)
         # A thread that was given up may go on for a moment with what is kept.
         self.memory_control.refresh(busy or self.prediction_control.running or not self.attached)
+        self.changed.emit()

@@ -137,6 +137,13 @@ class NetworkLayersSection(Section):
                 self.preset.value = "all"
         self._on_preset(self.preset.value)
 
+    def choose(self, name: str) -> None:
+        """Choose one network layer, and no other."""
+        with self.preset.changed.blocked():
+            self.preset.value = OWN
+        self._check(frozenset({name}))
+        self._announce()
+
     def _on_preset(self, word: str) -> None:
         if word == OWN:
             self.choose_button.setChecked(bool(self._items))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QProgressBar, QWidget
+from qtpy.QtWidgets import QWidget
 
 from .fields import FieldGrid, beside, button, gibibytes, switch
 from .message import Message
+from .run_row import RunRow
 from .section import Section
 
 
@@ -33,14 +34,11 @@ class RunSection(Section):
         self, keep_results: bool = False, memory: float = 0.0, parent: QWidget | None = None
     ) -> None:
         super().__init__(5, "Run", parent)
-        self._running = False
-        self.button = button("Run", "Compute the heatmaps", self._on_clicked)
-        self.button.setObjectName("sgc_run")
-        self.reason = Message(level="hint")
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(6)
-        self.progress_text = Message(level="hint")
+        self._row = RunRow("Run", "Compute the heatmaps")
+        self._row.run_requested.connect(self.run_requested)
+        self._row.cancel_requested.connect(self.cancel_requested)
+        self.button, self.reason, self.note = self._row.button, self._row.reason, self._row.note
+        self.progress, self.progress_text = self._row.progress, self._row.progress_text
         self.keep = switch(
             "Keep previous heatmaps",
             "Off: a run updates the heatmaps of the run before."
@@ -52,10 +50,7 @@ class RunSection(Section):
             "Save image and region of this question and copy a script that asks it again",
             self.script_requested.emit,
         )
-        self.note = Message(level="hint")
-        for widget in (self.button, self.reason, self.progress, self.progress_text):
-            self.rows.addWidget(widget)
-        self.rows.addWidget(self.note)
+        self.rows.addWidget(self._row)
         self._build_memory(memory)
         self.rows.addWidget(self.keep.native)
         self.rows.addWidget(self.script_button)
@@ -84,37 +79,21 @@ class RunSection(Section):
     @property
     def running(self) -> bool:
         """Whether the button means Cancel."""
-        return self._running
+        return self._row.running
 
     def show_idle(self, reason: str) -> None:
         """Offer Run; with a reason it is disabled and the reason stands below."""
-        self._running = False
-        self.button.setText("Run")
-        self.button.setToolTip(reason or "Compute the heatmaps")
-        self.button.setEnabled(not reason)
+        self._row.show_idle(reason)
         self.script_button.setEnabled(not reason)
-        self.reason.say(reason, "hint")
-        self.progress.hide()
-        self.progress_text.clear()
 
     def show_running(self, done: int, total: int, what: str) -> None:
         """Offer Cancel and show how far it is; ``total`` 0 means not known."""
-        self._running = True
-        self.button.setText("Cancel")
-        self.button.setToolTip("Stop computing; the viewer stays as it is")
-        self.button.setEnabled(True)
+        self._row.show_running(done, total, what)
         self.script_button.setEnabled(False)
-        self.reason.clear()
-        self.note.clear()
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
-        self.progress.show()
-        self.progress_text.say(f"{done}/{total} {what}" if total else what, "hint")
 
     def show_cancelling(self) -> None:
         """Say that the work was asked to stop."""
-        self.button.setText("Cancelling…")
-        self.button.setEnabled(False)
+        self._row.show_cancelling()
 
     def show_kept(self, text: str, may_forget: bool) -> None:
         """Say what is kept for the next question, and whether it can be freed now.
@@ -124,6 +103,3 @@ class RunSection(Section):
         self.kept.say(text, "hint")
         self.forget_button.setVisible(bool(text))
         self.forget_button.setEnabled(may_forget)
-
-    def _on_clicked(self) -> None:
-        (self.cancel_requested if self._running else self.run_requested).emit()

@@ -17,7 +17,7 @@ class LayerwiseRelevance(AttributionMethod):
     Parameters
     ----------
     rule
-        ``"epsilon"``, ``"gamma"``, ``"z-plus"`` or ``"composite"``: z-plus, and epsilon in the head.
+        ``"epsilon"``, ``"gamma"``, ``"z-plus"``, or ``"composite"``: z-plus, epsilon in the head.
 
     References
     ----------

@@ -127,9 +127,8 @@ def test_relevance_is_of_the_input_and_of_network_layers() -> None:
         parts = cut["layer"] + cut["passing"] + cut["biases"] + cut["stabiliser"]
         assert parts == pytest.approx(found.score, rel=1e-4), name
         # On the padded input, of which the heatmap has the image alone.
-        positions = np.prod(
-            [np.ceil(n / 2) * 2 / s for n, s in zip(IMAGE.shape, found[name].scale)]
-        )
+        sides = zip(EXPLAINER.network.prepare(IMAGE).padded_shape, found[name].scale, strict=True)
+        positions = np.prod([size / scale for size, scale in sides])
         assert found[name].weights.sum() * positions == pytest.approx(cut["layer"], rel=1e-3)
 
 

@@ -219,6 +219,16 @@ def test_work_in_place_changes_nothing() -> None:
         assert cut == other
 
 
+class Clone(torch.autograd.Function):  # a name that torch has, too
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return 3 * x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return 3 * gradient
+
+
 class Doubled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
@@ -241,6 +251,7 @@ class Doubled(torch.autograd.Function):
         (lambda x: functional.conv2d(x, x[0, :2, :3, :3].unsqueeze(0).repeat(2, 2, 1, 1)), "Conv"),
         (lambda x: functional.dropout(x, 0.5, training=True), "NativeDropout|Mul"),
         (lambda x: Doubled.apply(x), "Doubled"),
+        (lambda x: Clone.apply(x), "Clone"),
         (lambda x: torch.ops.aten.cos.default(x), "Cos"),
     ],
 )

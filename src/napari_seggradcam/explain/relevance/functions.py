@@ -273,7 +273,7 @@ _OPERATORS = {
 }
 _ACTIVATIONS = (
     *("celu", "clamp_min", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu"),
-    *("mish", "neg", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign"),
+    *("mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign"),
     *("tanh", "threshold"),
 )
 _POOLINGS = (
@@ -286,13 +286,10 @@ _MAKERS: dict[str, Callable[[Call], Step | None]] = {
     **dict.fromkeys(("bmm", "matmul", "mm"), _product_of_matrices),
     "scaled_dot_product_attention": _attention,
     **dict.fromkeys(NORMS, _norm),
-    **dict.fromkeys(_ACTIVATIONS, _activation),
+    **dict.fromkeys((*_ACTIVATIONS, "neg"), _activation),
     "clamp": _clamp,
     **dict.fromkeys(_POOLINGS, _resampling),
     **dict.fromkeys(("interpolate", "upsample"), _interpolation),
-    **dict.fromkeys(
-        ("upsample_bilinear2d", "upsample_linear1d", "upsample_trilinear3d"), _resampling
-    ),
     "grid_sample": _sampling,
     **dict.fromkeys(("add", "sub", "rsub"), _sum),
     "mul": _product,

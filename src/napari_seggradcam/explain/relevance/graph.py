@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+from torch.autograd.function import BackwardCFunction
 
 from ...errors import NetworkError
 from ...networks.running import stop_if
@@ -33,35 +34,18 @@ class Graph:
 
     def __init__(self, logits: torch.Tensor):
         self._root = logits.grad_fn
-        self._consumers = Counter[Any]()
-        known: list[Any] = []
-        waiting = [self._root]
-        seen = {self._root}
-        while waiting:
-            node = waiting.pop()
-            known.append(node)
-            for child in _children(node):
-                self._consumers[child] += 1
-                if child not in seen:
-                    seen.add(child)
-                    waiting.append(child)
+        known = _reached(self._root, _children)
         _check(known)
+        self._consumers = Counter(child for node in known for child in _children(node))
         self._nodes = self._from_logits_down()
         self._numbers = {node: number for number, node in enumerate(self._nodes)}
 
     def settle(self, rule: Composite) -> None:
         """Give the head its rule, and make norms part of the operations before them."""
-        waiting, seen = [self._root], {self._root}
-        while waiting:
-            node = waiting.pop()
+        for node in _reached(self._root, _children_in_head):
             distribution = distribution_of(node)
             if distribution is not None:
                 distribution.rule = rule.head
-                if isinstance(distribution.operation, Weighted):
-                    continue
-            new = [child for child in _children(node) if child not in seen]
-            seen.update(new)
-            waiting += new
         for node in reversed(self._nodes):
             self._fold(node)
 
@@ -130,15 +114,9 @@ class Graph:
 
     def _place(self, node: Any, output: int) -> Place:
         """Where maps are in the graph, given what made them."""
-        found, waiting, seen = set(), [node], {node}
-        while waiting:
-            one = waiting.pop()
-            if one in self._numbers:
-                found.add(self._numbers[one])
-            new = [child for child in _children(one) if child not in seen]
-            seen.update(new)
-            waiting += new
-        return Place(self._numbers.get(node), output, frozenset(found))
+        behind = _reached(node, _children)
+        inside = frozenset(self._numbers[one] for one in behind if one in self._numbers)
+        return Place(self._numbers.get(node), output, inside)
 
     def _fold(self, node: Any) -> None:
         """Make a scale and shift part of the operation that nothing else takes the result of."""
@@ -167,16 +145,29 @@ def _children(node: Any) -> list[Any]:
     return [child for child, _ in node.next_functions if child is not None]
 
 
+def _children_in_head(node: Any) -> list[Any]:
+    """As `_children`, but for what lies before the head's weights."""
+    distribution = distribution_of(node)
+    ends = distribution is not None and isinstance(distribution.operation, Weighted)
+    return [] if ends else _children(node)
+
+
+def _reached(start: Any, children: Callable[[Any], list[Any]]) -> list[Any]:
+    """A node and all that can be reached from it, each once."""
+    found, seen = [start], {start}
+    for node in found:  # which grows
+        new = [child for child in dict.fromkeys(children(node)) if child not in seen]
+        seen.update(new)
+        found += new
+    return found
+
+
 def _totals(values: Any) -> list[torch.Tensor | None]:
     return [None if value is None else total(value) for value in values]
 
 
 def _check(nodes: list[Any]) -> None:
-    kinds = {
-        kind_of(node)
-        for node in nodes
-        if distribution_of(node) is None and not is_share(node) and kind_of(node) not in MOVING
-    }
+    kinds = {kind_of(node) for node in nodes if not _is_known(node)}
     if kinds:
         raise NetworkError(
             f"The network computes {', '.join(sorted(kinds))}, and there is no rule by which "
@@ -184,3 +175,10 @@ def _check(nodes: list[Any]) -> None:
             "activations, pooling, interpolation, sums, products, joins and what moves values. "
             "Choose another method for this network."
         )
+
+
+def _is_known(node: Any) -> bool:
+    if distribution_of(node) is not None or is_share(node):
+        return True
+    # Whoever writes a function of their own may give it any name.
+    return kind_of(node) in MOVING and not isinstance(node, BackwardCFunction)

@@ -186,6 +186,20 @@ def test_maps_that_are_changed_in_place_afterwards() -> None:
     np.testing.assert_allclose(found.losses, expected, atol=1e-4)
 
 
+def test_maps_that_stand_where_the_input_of_their_module_was() -> None:
+    class Ignoring(Plain):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            maps = self.conv(x)
+            self.relu(maps)  # in place, and what it returns is not looked at
+            return self.head(maps)
+
+    ignoring, plain = Ignoring(inplace=True), Plain()
+    ignoring.load_state_dict(plain.state_dict())
+    found, expected = (ablate(network_of(m), "relu").losses for m in (ignoring, plain))
+    assert expected.any()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_score_of_zero_has_no_shares() -> None:
     network = network_of(Plain())
     with score_of(network, IMAGE, lambda y: 0 * sum_over(MASK)(y)) as score:

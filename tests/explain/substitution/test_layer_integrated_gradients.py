@@ -69,8 +69,24 @@ def test_before_a_linear_head_it_is_what_the_maps_add(inplace, baseline) -> None
     assert found.empty is None
 
 
-def with_maps_of(module: nn.Module, path: str, tensor: torch.Tensor, other: torch.Tensor) -> float:
-    """S of an image with the maps that a module, called once, has on another."""
+def test_maps_that_stand_where_the_input_of_their_module_was() -> None:
+    class Ignoring(Plain):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            maps = self.conv(x)
+            self.relu(maps)  # in place, and what it returns is not looked at
+            return self.head(maps)
+
+    ignoring, plain = Ignoring(inplace=True), Plain()
+    ignoring.load_state_dict(plain.state_dict())
+    found, expected = (attribute(network_of(m), "relu").values for m in (ignoring, plain))
+    assert expected.any()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def with_maps_of(
+    module: nn.Module, path: str, tensor: torch.Tensor, other: torch.Tensor
+) -> torch.Tensor:
+    """Logits of an image with the maps that a module, called once, has on another."""
     kept: list[torch.Tensor] = []
     child = module.get_submodule(path)
     with torch.no_grad():

@@ -21,7 +21,7 @@ from .reach import reach_of
 from .replay import Replay
 from .steps import UnevenShift
 from .tape import Tape, record
-from .tiled_run import Gathered, OnMaps, run_tiles
+from .tiled_run import Gathered, OnMaps, first_in, run_tiles
 
 Cancel = Callable[[], bool]
 
@@ -333,7 +333,7 @@ class Activations:
         """Run tile by tile, and keep maps of layers as far as they fit."""
         room = self.budget - sum(_bytes(m) for name, m in self._maps.items() if name in wanted)
         gathered = Gathered()
-        fitting = _first_in(layers, room, math.prod(self.input.shape[2:]))
+        fitting = first_in(layers, room, math.prod(self.input.shape[2:]))
         self._logits, self._largest = self._in_tiles(fitting, gathered.add, cancel), None
         for name, maps in gathered.maps.items():
             self._keep(name, maps, wanted)
@@ -384,17 +384,6 @@ class Activations:
         positions = math.prod(size / stride for size, stride in sizes)
         others = sum(_bytes(maps) for name, maps in self._maps.items() if name in wanted)
         return others + 4 * layer.channels * positions <= self.budget
-
-
-def _first_in(layers: Sequence[NetworkLayer], room: int, pixels: int) -> list[NetworkLayer]:
-    """The first layers whose maps have room together, in bytes."""
-    found = []
-    for layer in layers:
-        room -= round(4 * layer.channels * pixels / math.prod(layer.stride))
-        if room < 0:
-            break
-        found.append(layer)
-    return found
 
 
 def _bytes(tensor: torch.Tensor) -> int:

@@ -12,19 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..networks.network import Network
 from ..networks.running import as_found, stop_if
 from . import scores
-from .attributing import attribute
 from .explanation import Explanation
+from .finding import find
 from .fitting import default_budget
-from .ground import Ground, ground_of
 from .heatmaps import heatmap_of
-from .jobs import Asked, Found
-from .methods.attributing import AttributionMethod
+from .jobs import Found
 from .methods.cams import SegGradCam
-from .methods.preparing import PreparedMethod
-from .methods.weighting import GradientMethod
-from .passes import Cancel, Passes, Progress
+from .passes import Cancel, Progress
 from .questions import AnswerFacts, ImageFacts, Question, record_of
-from .regions.output import on_output
 from .regions.region import Box, Footprint, Region
 from .regions.sets import each_label
 from .views import View, Views, patch_facts
@@ -294,65 +289,11 @@ class Explainer:
         cancel: Cancel | None,
     ) -> list[Explanation]:
         """Answers to questions about one view of the image."""
-        if isinstance(questions[0][0].method, AttributionMethod):
-            found = [
-                attribute(self._ground(view, question, region, progress, cancel), question)
-                for question, region in questions
-            ]
-        else:
-            asked = [
-                self._asked(view, question, region, progress, cancel)
-                for question, region in questions
-            ]
-            passes = Passes(self.network, view.prepared, view.activations)
-            found = passes.ask(asked, questions[0][0].layers, progress, cancel)
+        found = find(self.network, view, questions, self._class, progress, cancel)
         return [
             self._explanation(view, question, region, one)
             for (question, region), one in zip(questions, found, strict=True)
         ]
-
-    def _asked(
-        self,
-        view: View,
-        question: Question,
-        region: Footprint,
-        progress: Progress,
-        cancel: Cancel | None,
-    ) -> Asked:
-        method = question.method
-        if isinstance(method, PreparedMethod):
-            method = method.prepare(self._ground(view, question, region, progress, cancel))
-        assert isinstance(method, GradientMethod)
-        return Asked(
-            question.score.region(on_output(region, view.grid)),
-            partial(self._class, question.target, region),
-            question.target == "predicted",
-            question.score,
-            method,
-            question.truncate,
-        )
-
-    def _ground(
-        self,
-        view: View,
-        question: Question,
-        region: Footprint,
-        progress: Progress,
-        cancel: Cancel | None,
-    ) -> Ground:
-        """What a method is given that runs the network itself."""
-        return ground_of(
-            self.network,
-            view,
-            question.layers,
-            question.score.region(on_output(region, view.grid)),
-            region,
-            self._class(question.target, region),
-            question.score,
-            progress,
-            cancel,
-            sees_all=isinstance(question.method, AttributionMethod) and question.method.sees_all,
-        )
 
     def _predicted(self, window: Box) -> NDArray[np.intp]:
         return self.prediction[window]

@@ -22,6 +22,9 @@ _FORWARD = 1 / 3
 # What may be kept, of the memory that is free when an image is opened.
 _KEPT = 0.25
 
+# What a pass may take by custom where an image is computed in parts.
+_PASS = 2**30
+
 # Blocks of a part along an axis, at least: with less, most of it is margin.
 _BLOCKS = 8
 
@@ -29,6 +32,14 @@ _BLOCKS = 8
 def default_budget(device: torch.device) -> int:
     """Bytes that feature maps may take by custom: a quarter of what is free on a device."""
     return int(_KEPT * free_memory(device))
+
+
+def default_memory() -> int:
+    """Bytes that a pass may take by custom: 1 GiB, or a quarter of what the machine has.
+
+    What is free does not count, so that a computation that is gone on with is divided as it was.
+    """
+    return min(_PASS, psutil.virtual_memory().total // 4)
 
 
 def free_memory(device: torch.device) -> int:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import ArrayLike, NDArray
 
@@ -30,7 +29,7 @@ from .agreement import TOLERANCES
 from .axis_reach import AxisReach
 from .crops import Blocks, CropPlanner
 from .explanation import Explanation, open_explanation
-from .fitting import bytes_per_pixel
+from .fitting import bytes_per_pixel, default_memory
 from .methods.answering import NO_POSITIVE_EVIDENCE
 from .methods.cams import SegGradCam
 from .methods.gradient import LayerGradient
@@ -47,18 +46,9 @@ from .window_passes import Sums, WindowPasses
 from .window_prediction import PredictionSweep, no_prediction
 from .work import Work
 
-_MEMORY = 2**30
 # A pass without gradients lets go of feature maps on the way, and needs a third of the memory.
 _FORWARD = 2
 _PIECE = {2: 1024, 3: 96}
-
-
-def default_memory() -> int:
-    """Bytes that a pass may take by custom: 1 GiB, or a quarter of what the machine has.
-
-    What is free does not count, so that a computation that is gone on with is divided as it was.
-    """
-    return min(_MEMORY, psutil.virtual_memory().total // 4)
 
 
 def explain_large(

@@ -1,5 +1,6 @@
 """A pass forward in tiles, for images of which not all can run at once."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -120,3 +121,14 @@ def _empty_like(maps: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.empty(
         (*maps.shape[:2], *shape), dtype=maps.dtype, device=maps.device, memory_format=layout
     )
+
+
+def first_in(layers: Sequence[NetworkLayer], room: int, pixels: int) -> list[NetworkLayer]:
+    """The first layers whose maps have room together, in bytes."""
+    found = []
+    for layer in layers:
+        room -= round(4 * layer.channels * pixels / math.prod(layer.stride))
+        if room < 0:
+            break
+        found.append(layer)
+    return found

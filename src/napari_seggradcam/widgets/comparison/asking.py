@@ -116,7 +116,7 @@ def answer_weights(
 
 
 def _by_number(regions: RegionSet) -> Any:
-    from ...explain.regions import pixel
+    from ...explain.regions.sets import pixel
 
     if regions.labels is not None:
         return regions.labels

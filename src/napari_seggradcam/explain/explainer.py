@@ -106,6 +106,19 @@ class Explainer:
         """Bytes that kept feature maps take."""
         return self._views.used
 
+    def needs_no_pass(self, layers: str | Iterable[str]) -> bool:
+        """Whether another method or extent of the last question about network layers is at hand.
+
+        That is so where the feature maps and gradients of all of them are kept (`gradients`), and
+        for methods that need nothing else.
+
+        Parameters
+        ----------
+        layers
+            As for `explain`.
+        """
+        return self._views.keep_all_of(self.network.select_layers(layers))
+
     @property
     def logits(self) -> NDArray[np.float32]:
         """Logits of shape (classes, *spatial), on the image grid; computed once."""

@@ -193,6 +193,26 @@ def label_values(layer: Labels, plan: InputPlan, dims: Dims) -> dict[int, int]:
     return {int(value): int(count) for value, count in pairs if value != 0}
 
 
+def classes_from_labels(layer: Labels, plan: InputPlan, dims: Dims) -> NDArray[Any]:
+    """Class of every pixel of the image, from a layer whose labels are indices of classes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        On any grid, as for `mask_from_labels`.
+    plan : InputPlan
+        The image's grid.
+    dims : napari.components.Dims
+        ``viewer.dims``.
+
+    Returns
+    -------
+    integer array of shape ``plan.shape``
+        0 where the layer does not reach.
+    """
+    return _labels_on_plane(layer, plan, dims)
+
+
 def _labels_on_plane(layer: Labels, plan: InputPlan, dims: Dims) -> NDArray[Any]:
     data = layer.data[0] if layer.multiscale else layer.data
     grid = with_axes_of(plan.grid, layer, dims)

@@ -85,6 +85,7 @@ class Explainer:
         self.channel_names = channel_names
         self._prepared = network.prepare(image, axes)
         budget = default_budget(network.device) if memory is None else memory
+        self._predicted_of: tuple[NDArray[np.float32], NDArray[np.intp]] | None = None
         self._views = Views(network, self._prepared, budget, once, gradients)
 
     @property
@@ -128,7 +129,10 @@ class Explainer:
     @property
     def prediction(self) -> NDArray[np.intp]:
         """Class with the largest logit at every pixel, of the image's spatial shape."""
-        return np.asarray(self.logits.argmax(axis=0))
+        logits = self.logits
+        if self._predicted_of is None or self._predicted_of[0] is not logits:
+            self._predicted_of = logits, np.asarray(logits.argmax(axis=0))
+        return self._predicted_of[1]
 
     def explain(
         self,

@@ -1,5 +1,6 @@
 """Another content for a layer that stays: no flicker, and what the user has set remains."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,10 @@ def show_instead(old: Layer, new: Layer) -> None:
     seal(old)
 
 
+_WIDEST = 20.0
+"""Times the contrast limits that their range may be."""
+
+
 @dataclass(frozen=True, eq=False)
 class Values:
     """What an image layer shows.
@@ -72,17 +77,28 @@ def show_values(layer: Image, values: Values, **facts: Any) -> None:
     **facts
         For its marker.
     """
-    # On this event napari measures the whole viewer again, which takes longer than all the rest;
-    # the sizes are those of before.
-    with layer.events.data.blocker():
+    with ExitStack() as quiet:
+        # On this event napari measures the whole viewer again, which takes longer than all the
+        # rest; the sizes are those of before.
+        quiet.enter_context(layer.events.data.blocker())
+        if not layer.visible:  # then its thumbnail is drawn when it is shown
+            quiet.enter_context(layer.events.thumbnail.blocker())
         layer.data = values.data
-    if tuple(layer.contrast_limits) != tuple(values.limits):
-        layer.contrast_limits_range = values.limits
-        layer.contrast_limits = values.limits
+        _show_limits(layer, values.limits)
     if layer.name != values.name:
         layer.name = values.name
     layer.metadata[METADATA_KEY].update(facts)
     seal(layer)
+
+
+def _show_limits(layer: Image, limits: tuple[float, float]) -> None:
+    """Set contrast limits, and their range where it is too wide or too narrow for a slider."""
+    if tuple(layer.contrast_limits) != tuple(limits):
+        layer.contrast_limits = limits
+    low, high = layer.contrast_limits_range
+    # Every assignment is drawn, so that a range that serves as well is left.
+    if high - low > _WIDEST * (limits[1] - limits[0]):
+        layer.contrast_limits_range = limits
 
 
 def _numbers(value: Any) -> Any:

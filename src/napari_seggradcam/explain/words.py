@@ -54,12 +54,12 @@ def score_in_words(question: Mapping[str, Any], classes: list[str] | None = None
 
 
 def extent_in_words(question: Mapping[str, Any]) -> str:
-    """What truncation keeps, such as "95 % of the mass"; empty where nothing is truncated."""
+    """What truncation keeps: "the support", "95 % of the mass"; empty where nothing is truncated."""
     truncate = question.get("truncate")
     if truncate is None:
         return ""
     if isinstance(truncate, str):
-        return truncate
+        return f"the {truncate}"
     return f"{100 * truncate[1]:g} % of the mass"
 
 

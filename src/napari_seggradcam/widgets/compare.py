@@ -246,8 +246,9 @@ class CompareSection(Section):
         self.signed_changed.emit()
 
     def _say_scale(self) -> None:
-        scale = "about 0" if self.signed.value else "from 0 to its maximum"
-        self.scale.say(f"Each network layer has its own colour scale, {scale}.", "hint")
+        scale = "Each network layer has its own colour scale, "
+        scale += "about 0. Nothing is truncated." if self.signed.value else "from 0 to its maximum."
+        self.scale.say(scale, "hint")
 
     def _on_row(self) -> None:
         chosen: list[Any] = self.table.selectedItems()

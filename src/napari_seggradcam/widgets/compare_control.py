@@ -334,7 +334,7 @@ def draw_figure(result: Answer, path: Path) -> None:
         explanation.mask,
         list(explanation.values()),
         f"{method_in_words(asked)}: {explanation.class_name} in {explanation.region_size:,} pixels",
-        subtitle=", ".join([*facts, f"kept: {extent}"] if extent else facts),
+        subtitle=", ".join([*facts, f"truncated to {extent}"] if extent else facts),
     )
 
 

@@ -57,7 +57,7 @@ class How:
         return mine == theirs
 
     def in_words(self, classes: list[str]) -> str:
-        """One line, such as "Seg-Grad-CAM of the logit, kept: support"."""
+        """One line, such as "Seg-Grad-CAM of the logit, truncated to the support"."""
         question = {
             "score": self.score,
             "versus": self.versus,
@@ -66,4 +66,4 @@ class How:
         }
         of = f"{method_title(self.method)} of the {score_in_words(question, classes)}"
         extent = extent_in_words(question)
-        return f"{of}, kept: {extent}" if extent else of
+        return f"{of}, truncated to {extent}" if extent else of

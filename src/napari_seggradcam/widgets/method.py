@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ..explain.words import method_title
-from .fields import FieldGrid, beside, combo, percent, refill, value_field
+from .fields import FieldGrid, combo, percent, refill, value_field
 from .how import How, Truncation
 from .message import Message
 
@@ -129,7 +129,8 @@ class MethodFields(QWidget):
         last.add("Score", self.score.native)
         self._against = last.add("Against", self.versus.native)
         last.add("Region", self.reduce.native)
-        last.add("Extent", beside(self.extent.native, self.share.native, stretch=(1, 0)))
+        last.add("Extent", self.extent.native)
+        self._share_label = last.add("Share", self.share.native)
         column.addLayout(last)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -229,7 +230,9 @@ class MethodFields(QWidget):
         margin = self.score.value == "margin"
         self._against.setVisible(margin)
         self.versus.native.setVisible(margin)
-        self.share.native.setVisible(self.extent.value == "mass")
+        mass = self.extent.value == "mass"
+        self._share_label.setVisible(mass)
+        self.share.native.setVisible(mass)
         for box, told in ((self.score, SCORES), (self.reduce, REDUCTIONS), (self.extent, EXTENTS)):
             box.native.setToolTip(next(what for _, value, what in told if value == box.value))
         self._show_summary()

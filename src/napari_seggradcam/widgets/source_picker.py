@@ -17,8 +17,8 @@ _TEXTS = {
     "pixel": "One pixel (Ctrl-click)",
     "image": "Whole image",
     "class": "Predicted class",
-    "false positives": "False positives of a class",
-    "false negatives": "False negatives of a class",
+    "false positives": "False positives",
+    "false negatives": "False negatives",
 }
 _ERRORS = ("false positives", "false negatives")
 
@@ -54,7 +54,7 @@ class SourcePicker(QWidget):
         )
         self.truth = combo(
             "Ground truth",
-            lambda _widget: [(f"against {layer.name}", layer) for layer in self._labels],
+            lambda _widget: [(layer.name, layer) for layer in self._labels],
             "The Labels layer that says which class every pixel truly is. A label is the index of"
             " a class: 0 is the first one, and where nothing is painted.",
         )

@@ -166,6 +166,33 @@ def test_the_window_answers_while_it_computes(open_window: Any, qtbot: Any) -> N
     pytest.fail(f"seconds while computing: on the clock, worked; while resting: {gaps}")
 
 
+def test_another_method_is_drawn_without_run(open_window: Any, qtbot: Any) -> None:
+    viewer, dock = open_window()
+    viewer.open_sample(PLUGIN, "nuclei")
+    wait_ready(qtbot, dock)
+    dock.compare.modes["overlay"].click()
+    qtbot.mouseClick(dock.run.button, Qt.MouseButton.LeftButton)
+    wait(qtbot, lambda: len(heatmap_layers(viewer)) == 5)
+    wait_idle(qtbot, dock)
+    settle(qtbot)
+    name = "encoder 0 relu 2"
+    rows = dock.compare.table.findItems(name, Qt.MatchFlag.MatchExactly, 0)
+    dock.compare.table.setCurrentItem(rows[0])
+    settle(qtbot)
+    before, layers = viewer.screenshot(canvas_only=True, flash=False), list(viewer.layers)
+    dock.method.extent.value = "distance"
+    dock.method.method.value = "seg-hires-grad-cam"
+    shown = dock.compare_control
+    wait(qtbot, lambda: shown.answer.question.how == dock.method.how)
+    wait_idle(qtbot, dock)
+    settle(qtbot)
+    explanation = shown.answer.explanation
+    assert explanation.record["computed"]["on"].startswith("the gradients")
+    np.testing.assert_array_equal(heatmap_layers(viewer)[name].data, explanation[name].heatmap)
+    assert list(viewer.layers) == layers
+    assert (viewer.screenshot(canvas_only=True, flash=False) != before).any()
+
+
 def test_ctrl_click_on_the_canvas(open_window: Any, qtbot: Any) -> None:
     viewer, dock = open_window()
     add_sample(viewer)

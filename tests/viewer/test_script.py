@@ -16,6 +16,7 @@ QUESTION = ScriptedQuestion(
     axes="YX",
     target="predicted",
     layers=["bottleneck relu 2", "skip 1"],
+    how={"method": "seg-xres-cam", "truncate": ("mass", 0.9), "window": 2},
     origin="Image: cells, 512 × 512 pixels",
     options={"factory": "package.module:build", "normalisation": {"kind": "percentile"}},
 )
@@ -47,6 +48,9 @@ def test_the_script_says_what_was_asked() -> None:
     assert arguments(made["explainer.explain"]) == {
         "target": "'predicted'",
         "layers": "['bottleneck relu 2', 'skip 1']",
+        "method": "'seg-xres-cam'",
+        "truncate": "('mass', 0.9)",
+        "window": "2",
     }
 
 

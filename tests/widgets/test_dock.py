@@ -488,7 +488,12 @@ def test_the_dock_fits_its_least_width(dock: Any, viewer: Any, qtbot: Any, theme
     click(qtbot, dock.run.button)
     wait_idle(qtbot, dock)
     dock.layers.choose_button.click()
-    dock.region.operation.value = "union"
+    dock.region.operation.value = "contrast"
+    dock.region.first.what.value = "false negatives"
+    dock.method.header.click()
+    dock.method.score.value = "margin"
+    dock.method.extent.value = "mass"
+    dock.method.method.value = "seg-xres-cam"
     dock.resize(dock.minimumWidth(), 900)
     qtbot.wait(50)
     assert dock.minimumWidth() <= 300

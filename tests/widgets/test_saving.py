@@ -128,10 +128,11 @@ def test_an_empty_heatmap_says_why_once(dock: Any) -> None:
 def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = SimpleNamespace(
         computing=SimpleNamespace(device="cpu", memory=2),
+        explaining=SimpleNamespace(method="layer-cam", score="margin"),
         results=SimpleNamespace(colormap="viridis", opacity=1, keep_results=True),
     )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _name: stored, raising=False)
-    assert read_settings() == Settings("cpu", 2.0, "viridis", 1.0, True)
+    assert read_settings() == Settings("cpu", 2.0, "layer-cam", "margin", "viridis", 1.0, True)
 
 
 def test_without_the_preferences_page_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ class Explainer:
         self.channel_names = channel_names
         self._prepared = network.prepare(image, axes)
         budget = default_budget(network.device) if memory is None else memory
+        self._predicted_of: tuple[NDArray[np.float32], NDArray[np.intp]] | None = None
         self._views = Views(network, self._prepared, budget, once, gradients)
 
     @property
@@ -105,6 +106,19 @@ class Explainer:
         """Bytes that kept feature maps take."""
         return self._views.used
 
+    def needs_no_pass(self, layers: str | Iterable[str]) -> bool:
+        """Whether another method or extent of the last question about network layers is at hand.
+
+        That is so where the feature maps and gradients of all of them are kept (`gradients`), and
+        for methods that need nothing else.
+
+        Parameters
+        ----------
+        layers
+            As for `explain`.
+        """
+        return self._views.keep_all_of(self.network.select_layers(layers))
+
     @property
     def logits(self) -> NDArray[np.float32]:
         """Logits of shape (classes, *spatial), on the image grid; computed once."""
@@ -114,7 +128,10 @@ class Explainer:
     @property
     def prediction(self) -> NDArray[np.intp]:
         """Class with the largest logit at every pixel, of the image's spatial shape."""
-        return np.asarray(self.logits.argmax(axis=0))
+        logits = self.logits
+        if self._predicted_of is None or self._predicted_of[0] is not logits:
+            self._predicted_of = logits, np.asarray(logits.argmax(axis=0))
+        return self._predicted_of[1]
 
     def explain(
         self,

@@ -96,6 +96,8 @@ class Heatmap:
         resized: NDArray[np.float32] = self.signed
         kept = None if signed else self.kept
         for axis, size in enumerate(self.image_shape):
+            if (self.scale[axis], self.translate[axis], self.signed.shape[axis]) == (1, 0, size):
+                continue  # there is a position on every pixel
             at = np.subtract(np.arange(size), self.translate[axis], dtype=np.float64)
             at = np.clip(at / self.scale[axis], 0, self.signed.shape[axis] - 1)
             resized = _interpolate(resized, axis, at)

@@ -52,6 +52,11 @@ class KeptGradients:
         names = [layer.name for layer in layers]
         return {name: kept[name] for name in names} if kept.keys() >= set(names) else None
 
+    def have(self, layers: Sequence[NetworkLayer]) -> bool:
+        """Whether gradients of all these network layers are kept, of some question."""
+        names = {layer.name for layer in layers}
+        return any(kept.keys() >= names for kept in self._kept.values())
+
 
 def _bytes(gradients: Mapping[Key, dict[str, LayerGradient]]) -> int:
     return sum(one.bytes for by_name in gradients.values() for one in by_name.values())

@@ -140,14 +140,14 @@ def largest_mass(mass: NDArray[np.float64], share: float) -> Mask:
         Above 0, at most 1.
     """
     flat = mass.ravel()
-    order = np.argsort(-flat, kind="stable")
-    sums = np.cumsum(flat[order])
     kept = np.zeros(flat.size, bool)
-    if sums[-1] > 0:
+    some = np.flatnonzero(flat > 0)  # a small part of the positions for most questions
+    if some.size:
+        order = some[np.argsort(-flat[some], kind="stable")]
+        sums = np.cumsum(flat[order])
         # Rounding may leave the sum of a share of 1 below what is asked for.
         count = int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-12))) + 1
         kept[order[:count]] = True
-        kept &= flat > 0
     return kept.reshape(mass.shape)
 
 

@@ -6,6 +6,7 @@ network's own prediction is, summed over M, is the largest, so that M lies about
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..networks.images import PreparedImage
+from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
 from ..networks.running import as_found, state_of, version_of
@@ -121,6 +123,13 @@ class Views:
     def used(self) -> int:
         """Bytes that kept feature maps take."""
         return 0 if self._view is None else self._view.activations.used
+
+    def keep_all_of(self, layers: Sequence[NetworkLayer]) -> bool:
+        """Whether maps and gradients of the last question about these network layers are kept."""
+        if self._view is None:
+            return False
+        kept = self._view.activations
+        return kept.are_kept(layers) and kept.gradients.have(layers)
 
     def number_for(self, region: Footprint) -> int:
         """Number of the view on which a region is explained."""

@@ -7,12 +7,21 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from .heatmaps import OUTLINE_WIDTH, ResultSettings, colour_scale, outline_colours, sides_of
+from ..explain.words import share_in_words
+from .heatmaps import (
+    OUTLINE_WIDTH,
+    ResultSettings,
+    outline_colours,
+    shown_scale,
+    shown_values,
+    sides_of,
+)
 from .inputs import ImageInput, InputPlan
 from .ownership import mark
+from .replacing import Values
 
 if TYPE_CHECKING:
-    from ..explain.explanation import Explanation
+    from ..explain.explanation import Explanation, Heatmap
 
 PER_CELL = 3
 """napari layers in one cell."""
@@ -29,26 +38,39 @@ def cell_layers(
     shown = spread_image(shown, image, rgb=style["rgb"])
     region = image.spread(sides_of(explanation.region))
     for name, heatmap in explanation.items():
-        values = heatmap.heatmap
+        values = cell_values(heatmap, image, settings)
         yield mark(
             Image(shown, name=f"image · {name}", **style, **image.transform()),
             "view",
             f"image · {name}",
         )
         layer = Image(
-            image.spread(values),
-            name=name,
-            colormap=settings.colormap,
+            values.data,
+            name=values.name,
+            colormap=settings.colours,
             opacity=settings.opacity,
             blending=settings.blending,
-            contrast_limits=colour_scale(values, heatmap.top),
+            contrast_limits=values.limits,
             rgb=False,
             **image.transform(heatmap.scale, heatmap.translate),
         )
         layer.name_overlay.visible = True
         layer.colorbar.visible = True
-        yield mark(layer, "view", f"heatmap · {name}", network_layer=name)
+        yield mark(layer, "view", heat_key(name), network_layer=name)
         yield outline_layer(region, f"region · {name}", image.transform())
+
+
+def heat_key(name: str) -> str:
+    """Key of the layer that shows a network layer's heatmap in its cell."""
+    return f"heatmap · {name}"
+
+
+def cell_values(heatmap: "Heatmap", image: ImageInput, settings: ResultSettings) -> Values:
+    """What a cell shows of a network layer; its name is the cell's title."""
+    values, kept = shown_values(heatmap, settings), heatmap.kept_share
+    said = "" if kept is None or settings.signed else f" · {share_in_words(kept)}"
+    limits = shown_scale(heatmap, values, settings)
+    return Values(image.spread(values), limits, heatmap.name + said)
 
 
 def outline_layer(

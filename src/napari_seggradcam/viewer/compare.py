@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from .cells import PER_CELL, cell_layers
+from .cells import PER_CELL, cell_layers, cell_values, heat_key
 from .heatmaps import DEFAULT_SETTINGS, ResultSettings
 from .inputs import ImageInput, InputPlan
-from .mosaic import Mosaic, build_mosaic
+from .mosaic import HEAT, NAMES, Mosaic, build_mosaic, with_values
 from .ownership import METADATA_KEY, marker_of, own_layers, seal
 from .regions import pixel_at
-from .replacing import show_instead
+from .replacing import show_instead, show_values
 from .results import ResultLayers
 from .stack import Sliders, Stack, build_stack
 from .view_state import ViewState, grid_of, text_of
@@ -95,8 +95,19 @@ class Compare:
         """The mode that is on; "overlay" where nothing is."""
         return "overlay" if self._prepared is None else self._prepared.mode
 
+    @property
+    def prepared(self) -> Prepared | None:
+        """What the mode that is on shows; None in Overlay."""
+        return self._prepared
+
     @staticmethod
-    def prepare(mode: Mode, explanation: "Explanation", image: ImageInput) -> Prepared:
+    def prepare(
+        mode: Mode,
+        explanation: "Explanation",
+        image: ImageInput,
+        settings: ResultSettings = DEFAULT_SETTINGS,
+        like: Prepared | None = None,
+    ) -> Prepared:
         """Make the arrays that a mode shows; the slow part, safe in a worker.
 
         Parameters
@@ -107,17 +118,25 @@ class Compare:
             What is shown.
         image : ImageInput
             The image that was asked about.
+        settings : ResultSettings
+            Which maps it shows.
+        like : Prepared, optional
+            Of the same image, region and network layers; of it is taken over what is the same.
 
         Returns
         -------
         Prepared
-            To hand to `enter`.
+            To hand to `enter` or `show_values`.
         """
         content: Mosaic | Stack | None = None
         if mode == "stack":
-            content = build_stack(explanation, image)
+            content = build_stack(explanation, image, settings)
         elif mode == "grid" and PER_CELL * len(explanation) > GRID_LAYERS:
-            content = build_mosaic(explanation, image)
+            before = None if like is None else like.content
+            if isinstance(before, Mosaic) and before.image is image:
+                content = with_values(before, explanation, settings)
+            else:
+                content = build_mosaic(explanation, image, settings)
         return Prepared(mode, explanation, image, content)
 
     def enter(
@@ -149,6 +168,46 @@ class Compare:
         self._prepared, self.wants_reset_view = prepared, prepared.mode == "grid"
         yield from self._build(prepared, settings)
 
+    def show_values(self, prepared: Prepared, settings: ResultSettings = DEFAULT_SETTINGS) -> bool:
+        """Give the layers of the mode that is on other values, all in one turn.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            Of the same image and region as what the mode shows.
+        settings : ResultSettings
+            Which maps it shows.
+
+        Returns
+        -------
+        bool
+            Whether they could; they can't where layers would have to come or go.
+        """
+        shown = self._prepared
+        if shown is None or not (self._is_complete and prepared.is_like(shown)):
+            return shown is None and prepared.mode == "overlay"
+        self._prepared, content = prepared, prepared.content
+        views = self._views()
+        if isinstance(content, Stack):
+            layer = views["stack"]
+            show_values(layer, content.shown(layer.ndim, self._step(content)))
+            self._on_step()
+        elif isinstance(content, Mosaic):
+            show_values(views[HEAT], content.heat)
+            views[NAMES].features = content.titles
+            views[NAMES].refresh_text()
+        else:
+            for name, heatmap in prepared.explanation.items():
+                values = cell_values(heatmap, prepared.image, settings)
+                show_values(views[heat_key(name)], values)
+        return True
+
+    def _views(self) -> dict[str, Any]:
+        """Layers of the mode that is on, by key."""
+        return {
+            layer.metadata[METADATA_KEY]["key"]: layer for layer in own_layers(self._viewer, "view")
+        }
+
     @property
     def _is_complete(self) -> bool:
         """Whether all layers of the mode that is on are there, and still ours."""
@@ -166,9 +225,7 @@ class Compare:
 
     def _update(self, prepared: Prepared, settings: ResultSettings) -> Iterator[None]:
         """Give the layers of the mode that is on other data."""
-        views = {
-            layer.metadata[METADATA_KEY]["key"]: layer for layer in own_layers(self._viewer, "view")
-        }
+        views = self._views()
         for layer in self._layers(prepared, settings):
             show_instead(views[layer.metadata[METADATA_KEY]["key"]], layer)
             yield
@@ -267,10 +324,14 @@ class Compare:
         content = None if self._prepared is None else self._prepared.content
         if layer is None or not isinstance(content, Stack) or marker_of(layer) is None:
             return
-        step = min(max(int(self._viewer.dims.current_step[0]), 0), len(content.names) - 1)
+        step = self._step(content)
         layer.contrast_limits = content.limits[step]
         layer.contrast_limits_range = content.limits[step]
-        self._say(content.caption(step))
+        self._say(content.captions[step])
+
+    def _step(self, content: Stack) -> int:
+        """Network layer of a stack at which the slider stands."""
+        return min(max(int(self._viewer.dims.current_step[0]), 0), len(content.names) - 1)
 
     def _on_pointer(self, event: Any = None) -> None:
         """Read the mosaic's value under the pointer in raw units."""

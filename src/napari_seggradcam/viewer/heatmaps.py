@@ -5,18 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from napari.utils import DirectLabelColormap
+from napari.utils import Colormap, DirectLabelColormap
 from numpy.typing import NDArray
 
 from .inputs import InputPlan
 from .ownership import mark
 
 if TYPE_CHECKING:
-    from ..explain.explanation import Explanation
+    from ..explain.explanation import Explanation, Heatmap
 
 OUTLINE = "#ffffff"
 AGAINST = "#4dd0ff"
 OUTLINE_WIDTH = 2
+
+CLEAR = "blue, clear, red"
+"""Colours of signed maps that leave the image as it is where a map is zero."""
+
+DIVERGING = (CLEAR, "coolwarm", "PiYG")
+"""Names of colours of signed maps; 0 is in their middle."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,19 @@ class ResultSettings:
         0 to 1.
     blending : str
         napari's blending mode.
+    signed : bool
+        Whether signed maps are shown instead, which have no ReLU and are not truncated.
     """
 
     colormap: str = "inferno"
     opacity: float = 0.6
     blending: str = "translucent"
+    signed: bool = False
+
+    @property
+    def colours(self) -> Colormap | str:
+        """The colormap, as napari takes it."""
+        return clear_in_the_middle() if self.colormap == CLEAR else self.colormap
 
 
 DEFAULT_SETTINGS = ResultSettings()
@@ -64,28 +78,48 @@ def heatmap_layer(
         Colormap, opacity, blending.
     """
     heatmap = explanation[name]
+    values = shown_values(heatmap, settings)
     layer = Image(
-        plan.spread(heatmap.heatmap),
+        plan.spread(values),
         name=f"{explanation.class_name} · {name}",
-        colormap=settings.colormap,
+        colormap=settings.colours,
         opacity=settings.opacity,
         blending=settings.blending,
-        contrast_limits=colour_scale(heatmap.heatmap, heatmap.top),
+        contrast_limits=shown_scale(heatmap, values, settings),
         rgb=False,
         **plan.transform(heatmap.scale, heatmap.translate),
     )
-    return mark(
-        layer,
-        "heatmap",
-        name,
-        run_id=run_id,
-        network_layer=name,
-        class_name=explanation.class_name,
-        score=float(explanation.score),
-        region_size=int(explanation.region_size),
-        empty=heatmap.empty,
-        record=explanation.record,
-    )
+    return mark(layer, "heatmap", name, **heatmap_facts(explanation, name, run_id))
+
+
+def heatmap_facts(explanation: "Explanation", name: str, run_id: str) -> dict[str, Any]:
+    """What the marker of a heatmap's layer says; parameters as in `heatmap_layer`."""
+    heatmap = explanation[name]
+    return {
+        "run_id": run_id,
+        "network_layer": name,
+        "class_name": explanation.class_name,
+        "score": float(explanation.score),
+        "region_size": int(explanation.region_size),
+        "empty": heatmap.empty,
+        "kept_share": heatmap.kept_share,
+        "note": heatmap.note,
+        "record": explanation.record,
+    }
+
+
+def shown_values(heatmap: "Heatmap", settings: ResultSettings) -> NDArray[Any]:
+    """The heatmap, or the signed map where that is to be shown."""
+    return heatmap.signed if settings.signed else heatmap.heatmap
+
+
+def shown_scale(
+    heatmap: "Heatmap", values: NDArray[Any], settings: ResultSettings
+) -> tuple[float, float]:
+    """Contrast limits of what `shown_values` gave."""
+    if settings.signed:
+        return signed_scale(values)
+    return colour_scale(values, heatmap.top)
 
 
 def region_layer(explanation: "Explanation", plan: InputPlan, run_id: str) -> Labels:
@@ -119,6 +153,21 @@ def colour_scale(values: NDArray[Any], top: float | None = None) -> tuple[float,
     """
     largest = float(values.max()) if top is None else top
     return 0.0, largest if largest > 0 else 1.0
+
+
+def signed_scale(values: NDArray[Any]) -> tuple[float, float]:
+    """Contrast limits about zero, wide enough for the value that is furthest from it."""
+    furthest = float(np.abs(values).max()) or 1.0
+    return -furthest, furthest
+
+
+def clear_in_the_middle() -> Colormap:
+    """Colours from blue to red that are transparent in the middle."""
+    return Colormap(
+        [[0.1, 0.35, 1.0, 1.0], [0.25, 0.6, 1.0, 0.0], [1.0, 0.45, 0.3, 0.0], [0.9, 0.1, 0.1, 1.0]],
+        name=CLEAR,
+        controls=[0.0, 0.5, 0.5, 1.0],
+    )
 
 
 def sides_of(region: NDArray[Any]) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ many network layers it shows.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,16 +14,29 @@ from napari.layers import Image, Layer, Points
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..explain.words import share_in_words
 from ..geometry.grid import nearest_pixels
 from .cells import outline_layer, shown_image, spread_image
-from .heatmaps import OUTLINE_WIDTH, ResultSettings, colour_scale
+from .heatmaps import (
+    DEFAULT_SETTINGS,
+    OUTLINE_WIDTH,
+    ResultSettings,
+    colour_scale,
+    sides_of,
+    signed_scale,
+)
 from .inputs import ImageInput
 from .ownership import mark
 from .placement import last_axes, transform_grid
 from .planes import in_units_of
+from .replacing import Values
 
 if TYPE_CHECKING:
-    from ..explain.explanation import Explanation
+    from ..explain.explanation import Explanation, Heatmap
+
+HEAT = "heatmaps"
+NAMES = "names"
+"""Keys of the layers that show values."""
 
 _GAP = 0.04
 """Space between tiles, as a share of a tile's longer side."""
@@ -51,10 +64,15 @@ class Mosaic:
     style : dict
         How the image is shown.
     shares : (*spatial) float32 array
-        Heatmaps, each divided by its largest value; 0 between the tiles.
+        Maps, each divided by its largest value; 0 between the tiles.
     outlines : (*spatial) uint8 array
-        1 along the inside of the region's border in every tile. napari would look for it in
-        the whole mosaic each time that it draws.
+        1 along the inside of the region's border in every tile, 2 along that of its side that
+        counts against the score. napari would look for it in the whole mosaic each time that it
+        draws.
+    said : tuple of str
+        What stands below the name, per tile.
+    signed : bool
+        Whether the maps are signed.
     """
 
     image: ImageInput
@@ -65,6 +83,23 @@ class Mosaic:
     style: dict[str, Any]
     shares: NDArray[np.float32]
     outlines: NDArray[np.uint8]
+    said: tuple[str, ...]
+    signed: bool = False
+
+    @property
+    def heat(self) -> Values:
+        """What the layer of all maps shows."""
+        what = "signed maps" if self.signed else "heatmaps"
+        return Values(
+            self.image.spread(self.shares),
+            (-1.0 if self.signed else 0.0, 1.0),
+            f"mosaic · {what}, each as a share of its largest value",
+        )
+
+    @property
+    def titles(self) -> dict[str, list[str]]:
+        """Features of the layer of names."""
+        return {"name": list(self.names), "said": list(self.said)}
 
     def layers(self, settings: ResultSettings) -> Iterator[Layer]:
         """Make the napari layers, from the bottom up."""
@@ -73,17 +108,18 @@ class Mosaic:
         yield mark(
             Image(picture, name="mosaic · image", **self.style, **transform), "view", "image"
         )
-        heat = Image(
-            image.spread(self.shares),
-            name="mosaic · heatmaps, each as a share of its largest value",
-            colormap=settings.colormap,
+        heat = self.heat
+        layer = Image(
+            heat.data,
+            name=heat.name,
+            colormap=settings.colours,
             opacity=settings.opacity,
             blending=settings.blending,
-            contrast_limits=(0.0, 1.0),
+            contrast_limits=heat.limits,
             rgb=False,
             **transform,
         )
-        yield mark(heat, "view", "heatmaps")
+        yield mark(layer, "view", HEAT)
         yield outline_layer(image.spread(self.outlines), "mosaic · region", transform, contour=0)
         yield self._titles(transform)
 
@@ -139,13 +175,6 @@ class Mosaic:
         count = self.image.grid.ndim - first
         points = np.zeros((len(self.names), count))
         points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = self.corners
-        height, width = self.image.shape[-2:]
-        tiles = (self.shares[..., y : y + height, x : x + width] for y, x in self.corners)
-        # A map of zeros is drawn on a scale up to 1, which is no value of its own.
-        largest = [
-            f"max {value:.2g}" if tile.any() else "all zero"
-            for tile, value in zip(tiles, self.largest, strict=True)
-        ]
         layer = Points(
             points,
             name="mosaic · names",
@@ -153,9 +182,9 @@ class Mosaic:
             opacity=1.0,
             face_color="transparent",
             border_color="transparent",
-            features={"name": list(self.names), "largest": largest},
+            features=self.titles,
             text={
-                "string": "{name}\n{largest}",
+                "string": "{name}\n{said}",
                 "anchor": "lower_left",
                 "color": "white",
                 "size": 9,
@@ -163,10 +192,12 @@ class Mosaic:
             **last_axes(transform, count),
         )
         layer.editable = False
-        return mark(layer, "view", "names")
+        return mark(layer, "view", NAMES)
 
 
-def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
+def build_mosaic(
+    explanation: "Explanation", image: ImageInput, settings: ResultSettings = DEFAULT_SETTINGS
+) -> Mosaic:
     """Make the arrays of a mosaic; safe in a worker.
 
     Parameters
@@ -175,6 +206,8 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
         All its heatmaps become tiles.
     image : ImageInput
         The image that was asked about.
+    settings : ResultSettings
+        Whether its signed maps do so instead.
     """
     tile = np.array(image.shape[-2:])
     gap = max(2, round(_GAP * int(tile.max())))
@@ -183,21 +216,82 @@ def build_mosaic(explanation: "Explanation", image: ImageInput) -> Mosaic:
     shown, style = shown_image(image)
     colours = shown.shape[-1:] if style["rgb"] else ()
     picture = np.zeros(extent + colours, dtype=shown.dtype)
-    shares = np.zeros(extent, dtype=np.float32)
     outlines = np.zeros(extent, dtype=np.uint8)
-    outline = _inner_border(explanation.mask)
-    largest = []
-    for (row, column), heatmap in zip(corners, explanation.values(), strict=True):
-        here = (..., slice(row, row + tile[0]), slice(column, column + tile[1]))
-        values = heatmap.resized()
-        # The same scale as of the heatmap's own layer; interpolation may stay below it.
-        largest.append(colour_scale(heatmap.heatmap, heatmap.top)[1])
-        shares[here] = values / largest[-1]
+    sides = sides_of(explanation.region)
+    outline = sum(side * _inner_border(sides == side) for side in (1, 2) if (sides == side).any())
+    for here in _tiles(corners, tile):
         outlines[here] = outline
         picture[(*here, slice(None)) if colours else here] = shown
+    largest, shares, said = _values(explanation, corners, extent, tile, settings)
     return Mosaic(
-        image, tuple(explanation), tuple(largest), corners, picture, style, shares, outlines
+        image,
+        tuple(explanation),
+        largest,
+        corners,
+        picture,
+        style,
+        shares,
+        outlines,
+        said,
+        settings.signed,
     )
+
+
+def with_values(mosaic: Mosaic, explanation: "Explanation", settings: ResultSettings) -> Mosaic:
+    """Return a mosaic of the same image, region and network layers with other values.
+
+    Parameters
+    ----------
+    mosaic : Mosaic
+        As it was; its picture and outlines are taken over.
+    explanation, settings
+        As for `build_mosaic`.
+    """
+    tile = np.array(mosaic.image.shape[-2:])
+    largest, shares, said = _values(
+        explanation, mosaic.corners, mosaic.shares.shape, tile, settings
+    )
+    return replace(mosaic, largest=largest, shares=shares, said=said, signed=settings.signed)
+
+
+def _values(
+    explanation: "Explanation",
+    corners: NDArray[np.intp],
+    extent: tuple[int, ...],
+    tile: NDArray[np.intp],
+    settings: ResultSettings,
+) -> tuple[tuple[float, ...], NDArray[np.float32], tuple[str, ...]]:
+    """Largest value of every tile, all tiles as shares of them, and what is said of each."""
+    shares = np.zeros(extent, dtype=np.float32)
+    largest, said = [], []
+    for here, heatmap in zip(_tiles(corners, tile), explanation.values(), strict=True):
+        # The same scale as of the map's own layer; interpolation may stay below it.
+        if settings.signed:
+            top = signed_scale(heatmap.signed)[1]
+        else:
+            top = colour_scale(heatmap.heatmap, heatmap.top)[1]
+        np.divide(heatmap.resized(signed=settings.signed), np.float32(top), out=shares[here])
+        largest.append(top)
+        said.append(_said_of(heatmap, shares[here], top, settings))
+    return tuple(largest), shares, tuple(said)
+
+
+def _said_of(
+    heatmap: "Heatmap", shares: NDArray[np.float32], top: float, settings: ResultSettings
+) -> str:
+    # A map of zeros is drawn on a scale up to 1, which is no value of its own.
+    if not shares.any():
+        return "all zero"
+    if settings.signed:
+        return f"±{top:.2g}"
+    kept = heatmap.kept_share
+    return f"max {top:.2g}" + ("" if kept is None else f", {share_in_words(kept)}")
+
+
+def _tiles(corners: NDArray[np.intp], tile: NDArray[np.intp]) -> Iterator[Any]:
+    """Index of every tile."""
+    for row, column in corners:
+        yield (..., slice(row, row + tile[0]), slice(column, column + tile[1]))
 
 
 def _inner_border(region: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -5,10 +5,18 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
-from .heatmaps import DEFAULT_SETTINGS, ResultSettings, heatmap_layer, region_layer
+from .heatmaps import (
+    DEFAULT_SETTINGS,
+    ResultSettings,
+    heatmap_facts,
+    heatmap_layer,
+    region_layer,
+    shown_scale,
+    shown_values,
+)
 from .inputs import InputPlan
 from .ownership import METADATA_KEY, own_layers, seal
-from .replacing import show_instead
+from .replacing import Values, show_instead, show_values
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
@@ -104,6 +112,41 @@ class ResultLayers:
         same = outline is not None and set(heatmaps) == set(explanation)
         return same and not keep and all(layer.ndim == ndim for layer in layers)
 
+    def show_values(
+        self,
+        explanation: "Explanation",
+        plan: InputPlan,
+        run_id: str,
+        settings: ResultSettings = DEFAULT_SETTINGS,
+    ) -> bool:
+        """Give the heatmaps of the last run other values, all in one turn.
+
+        Parameters
+        ----------
+        explanation : Explanation
+            Of the same image, region, class and network layers as theirs.
+        plan, run_id, settings
+            As for `add_heatmap`.
+
+        Returns
+        -------
+        bool
+            Whether they could; they can't where layers would have to come or go.
+        """
+        layers = self.heatmaps()
+        if set(layers) != set(explanation):
+            return False
+        # What is seen goes first.
+        for name, layer in sorted(layers.items(), key=lambda item: not item[1].visible):
+            heatmap = explanation[name]
+            data = shown_values(heatmap, settings)
+            values = Values(plan.spread(data), shown_scale(heatmap, data, settings), layer.name)
+            show_values(layer, values, **heatmap_facts(explanation, name, run_id))
+        for outline in own_layers(self._viewer, "region", set=self._last_set()):
+            outline.metadata[METADATA_KEY]["run_id"] = run_id
+        self._run_id = run_id
+        return True
+
     def finish(self, run_id: str) -> None:
         """End a run: remove what is left of the run that it updated."""
         if run_id != self._run_id:
@@ -134,7 +177,7 @@ class ResultLayers:
     def restyle(self, settings: ResultSettings) -> None:
         """Give the heatmaps of the last run another colormap, opacity and blending."""
         for layer in self.heatmaps().values():
-            layer.colormap = settings.colormap
+            layer.colormap = settings.colours
             layer.opacity = settings.opacity
             layer.blending = settings.blending
 

@@ -39,6 +39,8 @@ class ScriptedQuestion:
         Class index or "predicted".
     layers : str or list of str
         Preset or names.
+    how : dict
+        Keyword arguments of ``explain`` beside these: method, score, truncation and options.
     origin : str
         Image and region in words, for the comment.
     """
@@ -49,12 +51,13 @@ class ScriptedQuestion:
     axes: str
     target: int | str
     layers: str | Sequence[str]
+    how: Mapping[str, Any] = field(default_factory=dict)
     origin: str = ""
     channel_names: Sequence[str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_question(path: Path, image: NDArray[Any], region: NDArray[np.bool_]) -> Path:
+def save_question(path: Path, image: NDArray[Any], region: NDArray[Any]) -> Path:
     """Write image and region of a question.
 
     Parameters
@@ -63,8 +66,8 @@ def save_question(path: Path, image: NDArray[Any], region: NDArray[np.bool_]) ->
         File to write, ``*.npz``; its folder is made.
     image : ndarray
         As the network gets it, before normalisation.
-    region : ndarray of bool
-        On the image's spatial grid.
+    region : ndarray of bool or float32
+        What every pixel counts, on the image's spatial grid.
 
     Returns
     -------
@@ -125,7 +128,12 @@ def script(question: ScriptedQuestion) -> str:
         _call("explainer = sgc.Explainer", image),
         _call(
             "explanation = explainer.explain",
-            ['data["region"]', f"target={question.target!r}", f"layers={layers!r}"],
+            [
+                'data["region"]',
+                f"target={question.target!r}",
+                f"layers={layers!r}",
+                *(f"{name}={value!r}" for name, value in question.how.items()),
+            ],
         ),
         "for name in explanation.layers:",
         "    heatmap = explanation[name]",

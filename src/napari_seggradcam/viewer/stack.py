@@ -8,13 +8,15 @@ from napari.components import Dims
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from .heatmaps import ResultSettings, colour_scale
+from ..explain.words import share_in_words
+from .heatmaps import DEFAULT_SETTINGS, ResultSettings, shown_scale, shown_values
 from .inputs import ImageInput
 from .ownership import mark
 from .placement import with_leading_axes
+from .replacing import Values
 
 if TYPE_CHECKING:
-    from ..explain.explanation import Explanation
+    from ..explain.explanation import Explanation, Heatmap
 
 AXIS_LABEL = "network layer"
 
@@ -56,12 +58,22 @@ class Stack:
         Heatmaps in raw units.
     limits : tuple of (float, float)
         Each step's own colour scale.
+    captions : tuple of str
+        Network layer, largest value, and what truncation has kept, per step.
     """
 
     image: ImageInput
     names: tuple[str, ...]
     values: NDArray[np.float32]
     limits: tuple[tuple[float, float], ...]
+    captions: tuple[str, ...]
+
+    def shown(self, ndim: int, step: int) -> Values:
+        """What a layer of so many axes shows, on the colour scale of a step."""
+        values = self.image.spread(self.values)
+        beyond = ndim - values.ndim
+        shape = (values.shape[0], *(1,) * beyond, *values.shape[1:])
+        return Values(values.reshape(shape), self.limits[step], f"heatmaps · {AXIS_LABEL}s")
 
     def layer(self, sliders: Sliders, settings: ResultSettings) -> Image:
         """Make the Image layer; its first axis comes before all axes of the viewer.
@@ -70,16 +82,16 @@ class Stack:
         sliders stand.
         """
         fields = self.image.transform()
-        values = self.image.spread(self.values)
-        beyond = max(0, len(sliders.point) - (values.ndim - 1))
-        shape = (values.shape[0], *(1,) * beyond, *values.shape[1:])
+        own = 1 + self.image.grid.ndim
+        beyond = max(0, 1 + len(sliders.point) - own)
+        shown = self.shown(own + beyond, 0)
         layer = Image(
-            values.reshape(shape),
-            name=f"heatmaps · {AXIS_LABEL}s",
-            colormap=settings.colormap,
+            shown.data,
+            name=shown.name,
+            colormap=settings.colours,
             opacity=settings.opacity,
             blending=settings.blending,
-            contrast_limits=self.limits[0],
+            contrast_limits=shown.limits,
             rgb=False,
             **with_leading_axes(
                 fields,
@@ -91,13 +103,10 @@ class Stack:
         layer.colorbar.visible = True
         return mark(layer, "view", "stack")
 
-    def caption(self, step: int) -> str:
-        """Network layer and largest value of one step."""
-        largest = self.limits[step][1] if self.values[step].any() else 0.0
-        return f"{self.names[step]} · largest {largest:.3g}"
 
-
-def build_stack(explanation: "Explanation", image: ImageInput) -> Stack:
+def build_stack(
+    explanation: "Explanation", image: ImageInput, settings: ResultSettings = DEFAULT_SETTINGS
+) -> Stack:
     """Bring all heatmaps to the image's grid; safe in a worker.
 
     Parameters
@@ -106,7 +115,24 @@ def build_stack(explanation: "Explanation", image: ImageInput) -> Stack:
         What is shown.
     image : ImageInput
         The image that was asked about.
+    settings : ResultSettings
+        Whether signed maps are shown instead.
     """
-    values = np.stack([heatmap.resized() for heatmap in explanation.values()])
-    limits = tuple(colour_scale(heatmap.heatmap, heatmap.top) for heatmap in explanation.values())
-    return Stack(image, tuple(explanation), values, limits)
+    maps, signed = list(explanation.values()), settings.signed
+    values = np.stack([heatmap.resized(signed=signed) for heatmap in maps])
+    limits = tuple(shown_scale(one, shown_values(one, settings), settings) for one in maps)
+    captions = tuple(
+        _caption(one, on_grid, top, signed)
+        for one, on_grid, (_, top) in zip(maps, values, limits, strict=True)
+    )
+    return Stack(image, tuple(explanation), values, limits, captions)
+
+
+def _caption(heatmap: "Heatmap", values: NDArray[np.float32], top: float, signed: bool) -> str:
+    """Network layer, largest value, and what truncation has kept."""
+    largest = top if values.any() else 0.0
+    if signed:
+        return f"{heatmap.name} · ±{largest:.3g}"
+    kept = heatmap.kept_share
+    said = "" if kept is None else f" · {share_in_words(kept)}"
+    return f"{heatmap.name} · largest {largest:.3g}{said}"

@@ -18,7 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .fields import FieldGrid, beside, button, combo, slider, switch
+from ..explain.words import share_in_words
+from ..viewer.heatmaps import DIVERGING
+from .fields import FieldGrid, beside, button, combo, refill, slider, switch
 from .message import Message
 from .section import Section
 from .settings import Settings
@@ -33,11 +35,27 @@ _MODES = (
 
 @dataclass(frozen=True)
 class ResultRow:
-    """What the table shows of one heatmap."""
+    """What the table shows of one heatmap.
+
+    Attributes
+    ----------
+    name : str
+        Network layer.
+    maximum : float
+        Largest value.
+    empty : str or None
+        Why it is zero everywhere.
+    kept : float or None
+        Share of its positions that truncation has kept.
+    note : str or None
+        What is to be said of the truncation.
+    """
 
     name: str
     maximum: float
     empty: str | None
+    kept: float | None = None
+    note: str | None = None
 
 
 class CompareSection(Section):
@@ -49,6 +67,8 @@ class CompareSection(Section):
         "overlay", "grid" or "stack".
     looks_changed()
         Another colormap, opacity or outline.
+    signed_changed()
+        Signed maps are to be shown instead of heatmaps, or heatmaps again.
     row_chosen(str)
         This network layer is to be shown.
     clear_requested(), save_requested(), figure_requested()
@@ -57,6 +77,7 @@ class CompareSection(Section):
 
     mode_changed = Signal(str)
     looks_changed = Signal()
+    signed_changed = Signal()
     row_chosen = Signal(str)
     clear_requested = Signal()
     save_requested = Signal()
@@ -94,17 +115,32 @@ class CompareSection(Section):
         return row
 
     def _build_looks(self, settings: Settings) -> None:
+        self.signed = switch(
+            "Signed maps",
+            "Show the map before the ReLU: what speaks for the class above zero, what speaks"
+            " against it below. Signed maps are never truncated.",
+            False,
+        )
         names = list(COLORMAPS)
         if settings.colormap not in names:
             names.append(settings.colormap)
-        self.colormap = combo("Colormap", names, "Colours of all heatmaps", settings.colormap)
+        self._colours = {False: settings.colormap, True: DIVERGING[0]}
+        self.colormap = combo(
+            "Colormap",
+            lambda _widget: list(DIVERGING) if self.signed.value else names,
+            "Colours of all heatmaps",
+            settings.colormap,
+        )
         self.opacity = slider("Opacity", "Of all heatmaps over the image", settings.opacity)
         self.outline = switch("Outline of the region", "Show the region's outline", True)
-        for field in (self.colormap, self.opacity, self.outline):
+        self.signed.changed.connect(self._on_signed)
+        self.colormap.changed.connect(self._on_colormap)
+        for field in (self.opacity, self.outline):
             field.changed.connect(lambda _value: self.looks_changed.emit())
         grid = FieldGrid()
         grid.add("Colours", self.colormap.native)
         grid.add("Opacity", self.opacity.native)
+        grid.add("", self.signed.native)
         grid.add("", self.outline.native)
         self._column.addLayout(grid)
 
@@ -113,8 +149,9 @@ class CompareSection(Section):
         self._column.addWidget(self.question)
         self.table = QTreeWidget()
         self.table.setAccessibleName("Heatmaps of the last run")
-        self.table.setColumnCount(2)
-        self.table.setHeaderLabels(["Network layer", "Maximum"])
+        self.table.setColumnCount(3)
+        self.table.setHeaderLabels(["Network layer", "Maximum", "Kept"])
+        self.table.headerItem().setToolTip(2, "Share of the positions that truncation has kept")
         self.table.setRootIsDecorated(False)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -122,14 +159,17 @@ class CompareSection(Section):
         header = self.table.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.table.itemSelectionChanged.connect(self._on_row)
         self._column.addWidget(self.table)
         self.reasons = Message(level="warning")
         self._column.addWidget(self.reasons)
-        self._column.addWidget(
-            Message("Each network layer has its own colour scale, from 0 to its maximum.", "hint")
-        )
+        self.notes = Message(level="hint")
+        self._column.addWidget(self.notes)
+        self.scale = Message(level="hint")
+        self._column.addWidget(self.scale)
+        self._say_scale()
 
     def _build_buttons(self) -> None:
         self.save_button = button(
@@ -167,23 +207,25 @@ class CompareSection(Section):
         Parameters
         ----------
         question : str
-            Class, score and region in a line.
+            Method, score, class, region and truncation in a sentence.
         rows : sequence of ResultRow
             In order of execution.
         """
         self.table.blockSignals(True)
-        self.table.clear()
-        for row in rows:
-            shown = "empty" if row.empty else f"{row.maximum:.3g}"
-            item = QTreeWidgetItem(self.table, [row.name, shown])
-            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            for column in (0, 1):
-                item.setToolTip(column, row.empty or f"{row.name}: maximum {row.maximum:.6g}")
+        items = [self.table.topLevelItem(i) for i in range(self.table.topLevelItemCount())]
+        if [item.text(0) for item in items] != [row.name for row in rows]:
+            self.table.clear()
+            items = [QTreeWidgetItem(self.table, [row.name]) for row in rows]
+            height = self.table.sizeHintForRow(0) if rows else 0
+            header = self.table.header().height()
+            self.table.setFixedHeight(height * min(len(rows), 10) + header + 6)
+        for item, row in zip(items, rows, strict=True):
+            _fill(item, row)
+        self.table.setColumnHidden(2, all(row.kept is None for row in rows))
         self.table.blockSignals(False)
-        height = self.table.sizeHintForRow(0) if rows else 0
-        self.table.setFixedHeight(height * min(len(rows), 10) + self.table.header().height() + 6)
         self.question.say(question)
-        self.reasons.say("\n".join(_reasons(rows)), "warning")
+        self.reasons.say("\n".join(_reasons([(row.name, row.empty) for row in rows])), "warning")
+        self.notes.say("\n".join(_reasons([(row.name, row.note) for row in rows])), "hint")
         self.empty.setVisible(not rows)
         self.fields.setVisible(bool(rows))
 
@@ -194,15 +236,40 @@ class CompareSection(Section):
             self.table.setCurrentItem(item)
         self.table.blockSignals(False)
 
+    def _on_colormap(self, name: str) -> None:
+        self._colours[bool(self.signed.value)] = name
+        self.looks_changed.emit()
+
+    def _on_signed(self, signed: bool) -> None:
+        refill(self.colormap, self._colours[signed])
+        self._say_scale()
+        self.signed_changed.emit()
+
+    def _say_scale(self) -> None:
+        scale = "Each network layer has its own colour scale, "
+        scale += "about 0. Nothing is truncated." if self.signed.value else "from 0 to its maximum."
+        self.scale.say(scale, "hint")
+
     def _on_row(self) -> None:
         chosen: list[Any] = self.table.selectedItems()
         self.row_chosen.emit(chosen[0].text(0) if chosen else "")
 
 
-def _reasons(rows: Sequence[ResultRow]) -> list[str]:
-    """Return why heatmaps are empty, each reason once with the network layers it holds for."""
+def _fill(item: QTreeWidgetItem, row: ResultRow) -> None:
+    kept = "" if row.kept is None else share_in_words(row.kept)
+    item.setText(1, "empty" if row.empty else f"{row.maximum:.3g}")
+    item.setText(2, kept.removeprefix("kept "))
+    told = row.empty or f"{row.name}: maximum {row.maximum:.6g}" + (f", {kept}" if kept else "")
+    for column in range(3):
+        item.setToolTip(column, told if row.note is None else f"{told}\n{row.note}")
+    for column in (1, 2):
+        item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+
+def _reasons(told: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Return what is said of network layers, each sentence once with those it holds for."""
     layers: dict[str, list[str]] = {}
-    for row in rows:
-        if row.empty:
-            layers.setdefault(row.empty, []).append(row.name)
+    for name, reason in told:
+        if reason:
+            layers.setdefault(reason, []).append(name)
     return [f"{', '.join(names)}: {reason}" for reason, names in layers.items()]

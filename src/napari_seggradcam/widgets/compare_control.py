@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from ..errors import SegGradCamError
-from ..viewer.compare import Compare
+from ..explain.words import extent_in_words, method_in_words, score_in_words
+from ..viewer.compare import Compare, Prepared
 from ..viewer.ownership import marker_of, own_layers
 from ..viewer.results import ResultLayers, ResultSettings
 from .compare import CompareSection, ResultRow
@@ -49,6 +51,7 @@ class CompareControl(QObject):
         self._wanted: str | None = None
         section.mode_changed.connect(self._on_mode)
         section.looks_changed.connect(self._on_looks)
+        section.signed_changed.connect(self._on_signed)
         section.row_chosen.connect(self._on_row)
         section.clear_requested.connect(self.clear)
         section.save_requested.connect(self._on_save)
@@ -63,8 +66,51 @@ class CompareControl(QObject):
     def looks(self) -> ResultSettings:
         """How heatmaps are shown."""
         return ResultSettings(
-            colormap=self._section.colormap.value, opacity=self._section.opacity.value
+            colormap=self._section.colormap.value,
+            opacity=self._section.opacity.value,
+            signed=bool(self._section.signed.value),
         )
+
+    @property
+    def answer(self) -> Answer | None:
+        """What is shown."""
+        return self._answer
+
+    @property
+    def prepare(self) -> Callable[[Answer], Prepared]:
+        """What a thread makes of an answer to the question that is shown, for `show_values`."""
+        mode, looks, like = self._section.mode, self.looks, self.modes.prepared
+
+        def prepare(result: Answer) -> Prepared:
+            return Compare.prepare(mode, result.explanation, result.image, looks, like)
+
+        return prepare
+
+    def show_values(self, result: Answer, prepared: Prepared) -> bool:
+        """Show an answer that differs from the one that is shown in values alone, in one turn.
+
+        Parameters
+        ----------
+        result : Answer
+            About the same image, region, class and network layers.
+        prepared : Prepared
+            What `prepare` has made of it.
+
+        Returns
+        -------
+        bool
+            Whether that could be: no layer may be missing, and the mode be another one.
+        """
+        looks, question = self.looks, result.question
+        if self.building or prepared.mode != self._section.mode:
+            return False
+        if not self.modes.show_values(prepared, looks):
+            return False
+        if not self._results.show_values(result.explanation, result.image, question.run_id, looks):
+            return False
+        self._answer = result
+        self._fill_table(result.explanation)
+        return True
 
     def make_way(self, result: Answer) -> None:
         """Get ready for an answer's layers, which are about to be added or updated.
@@ -81,14 +127,8 @@ class CompareControl(QObject):
         """Fill the table with an answer and show it in the mode that is chosen."""
         self._answer = result
         explanation = result.explanation
-        rows = [
-            ResultRow(name, float(explanation[name].heatmap.max()), explanation[name].empty)
-            for name in explanation.layers
-        ]
         self._section.problem.clear()
-        self._section.show_results(
-            f"{explanation.class_name} in {explanation.region_size:,} px", rows
-        )
+        self._fill_table(explanation)
         if self._shown not in explanation.layers:
             self._shown = _first_to_show(explanation)
         self._section.mark_row(self._shown)
@@ -97,6 +137,14 @@ class CompareControl(QObject):
             self._wanted = None
         self._on_outline()
         self._enter()
+
+    def _fill_table(self, explanation: Any) -> None:
+        maps = explanation.values()
+        rows = [
+            ResultRow(one.name, float(one.heatmap.max()), one.empty, one.kept_share, one.note)
+            for one in maps
+        ]
+        self._section.show_results(in_words(explanation), rows)
 
     def show_image(self) -> None:
         """Go to Overlay, where the image can be drawn on, until the next answer."""
@@ -133,14 +181,14 @@ class CompareControl(QObject):
         if self._answer is None:
             return
         self._give_up()
-        mode, asked = self._section.mode, self._answer
+        mode, asked, looks = self._section.mode, self._answer, self.looks
         if mode == "overlay":
             self.modes.leave()
             self.modes.show_only(self._shown or None)
             return
 
         def work(_progress: Progress, _cancel: Cancel) -> Any:
-            return Compare.prepare(mode, asked.explanation, asked.image)
+            return Compare.prepare(mode, asked.explanation, asked.image, looks)
 
         self._start(Job(f"preparing {mode}", work), self._on_prepared)
 
@@ -172,9 +220,27 @@ class CompareControl(QObject):
         self._results.restyle(looks)
         for view in own_layers(self._viewer, "view"):
             if isinstance(view, Image) and _shows_heat(view):
-                view.colormap = looks.colormap
+                view.colormap = looks.colours
                 view.opacity = looks.opacity
         self._on_outline()
+
+    def _on_signed(self) -> None:
+        asked = self._answer
+        if asked is None:
+            return
+        self._give_up()
+        prepare = self.prepare
+
+        def work(_progress: Progress, _cancel: Cancel) -> Prepared:
+            return prepare(asked)
+
+        def then(prepared: Prepared) -> None:
+            self._job = None
+            if not self.show_values(asked, prepared):
+                self.show(asked)
+            self._on_looks()
+
+        self._start(Job("preparing maps", work), then)
 
     def _on_outline(self) -> None:
         shown = bool(self._section.outline.value)
@@ -259,11 +325,25 @@ def draw_figure(result: Answer, path: Path) -> None:
     from ..store.figure import save_figure
 
     explanation, question = result.explanation, result.question
+    asked, classes = explanation.record["question"], explanation.record["network"]["classes"]
+    extent = extent_in_words(asked)
+    facts = [question.plan.name, question.opened.network.name, score_in_words(asked, classes)]
     save_figure(
         path,
         explanation.image,
         explanation.mask,
         list(explanation.values()),
-        f"Seg-Grad-CAM: {explanation.class_name} in {explanation.region_size:,} pixels",
-        subtitle=f"{question.plan.name}, {question.opened.network.name}",
+        f"{method_in_words(asked)}: {explanation.class_name} in {explanation.region_size:,} pixels",
+        subtitle=", ".join([*facts, f"truncated to {extent}"] if extent else facts),
     )
+
+
+def in_words(explanation: Any) -> str:
+    """What was asked, in a sentence."""
+    asked, classes = explanation.record["question"], explanation.record["network"]["classes"]
+    extent = extent_in_words(asked)
+    words = (
+        f"{method_in_words(asked)} of the {score_in_words(asked, classes)}:"
+        f" {explanation.class_name} in {explanation.region_size:,} px"
+    )
+    return f"{words}, truncated to {extent}" if extent else words

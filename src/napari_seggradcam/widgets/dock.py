@@ -21,9 +21,12 @@ from . import open_docks
 from .compare import CompareSection
 from .compare_control import CompareControl
 from .connections import Connections
+from .how import How
 from .image import ImageSection
 from .image_control import ImageControl, sample_marker
+from .live_control import LiveControl
 from .memory import MemoryControl, memory_of
+from .method import MethodFields
 from .network import NetworkSection
 from .network_control import NetworkControl
 from .network_layers import NetworkLayersSection
@@ -65,6 +68,8 @@ class SegGradCamWidget(ScrolledDock):
         self.network = NetworkSection(settings.device)
         self.region = RegionSection()
         self.layers = NetworkLayersSection()
+        self.method = MethodFields(How(method=settings.method, score=settings.score))
+        self.layers.rows.addWidget(self.method)
         self.run = RunSection(settings.keep_results, settings.memory)
         self.compare = CompareSection(settings)
         self.lay_out(self.sections)
@@ -90,6 +95,7 @@ class SegGradCamWidget(ScrolledDock):
             self.run,
             self.region,
             self.layers,
+            self.method,
             (self.image_control, self.network_control, self.region_control),
             self._explainers,
             self,
@@ -99,6 +105,9 @@ class SegGradCamWidget(ScrolledDock):
             self.network, self.image_control, self.network_control, self._explainers, results, self
         )
         self.compare_control = CompareControl(viewer, self.compare, results, self)
+        self.live_control = LiveControl(
+            self.run_control, self.compare_control, self.method, self._explainers, self
+        )
         self.script_control = ScriptControl(self.run, self.run_control, self._explainers, self)
         self.memory_control = MemoryControl(self.run, self._explainers, self)
         self.pointer = Pointer(
@@ -142,6 +151,7 @@ class SegGradCamWidget(ScrolledDock):
         self.run_control.stop()
         self.prediction_control.stop()
         self.script_control.stop()
+        self.live_control.stop()
         self.compare_control.stop()
         self.network_control.stop()
         self.region_control.stop()
@@ -201,11 +211,14 @@ class SegGradCamWidget(ScrolledDock):
         if opened is None:
             self.layers.show_network([], {})
             self.region.offer_classes([])
+            self.method.offer_classes([])
             self.image_control.forget_network()
         else:
             self.layers.show_network(opened.layers, opened.presets)
             card = opened.card
             self.region.offer_classes(card.classes)
+            self.method.offer_methods(opened.methods)
+            self.method.offer_classes(card.classes)
             self.image_control.set_network(card.ndim, card.channels, card.channel_names)
         self._on_busy()
 

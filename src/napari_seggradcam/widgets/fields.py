@@ -93,6 +93,60 @@ def gibibytes(name: str, tooltip: str, value: float) -> Any:
     return _describe(box, name, tooltip)
 
 
+def percent(name: str, tooltip: str, value: float) -> Any:
+    """Return a magicgui FloatSpinBox of a share above 0, in percent."""
+    options = {"min": 0.1, "max": 100.0, "step": 1.0}
+    box = create_widget(value=value, name=name, widget_type="FloatSpinBox", options=options)
+    box.native.setKeyboardTracking(False)
+    box.native.setDecimals(1)
+    box.native.setSuffix(" %")
+    box.native.setMinimumWidth(64)
+    box.value = value
+    return _describe(box, name, tooltip)
+
+
+def value_field(
+    name: str, tooltip: str, kind: type, value: Any, choices: Sequence[Any] = ()
+) -> Any | None:
+    """Return the magicgui widget for a value that is known by its type alone.
+
+    Parameters
+    ----------
+    name : str
+        Accessible name.
+    tooltip : str
+        What the value does.
+    kind : type
+        bool, int, float or str; of any other type a person can't give a value here.
+    value : object
+        To begin with; None: what the widget begins with.
+    choices : sequence, optional
+        The only values that there are.
+
+    Returns
+    -------
+    magicgui.widgets.Widget or None
+    """
+    if choices:
+        return combo(name, [(str(choice), choice) for choice in choices], tooltip, value)
+    if kind is bool:
+        return switch("", tooltip, bool(value))
+    if kind is int:
+        box = number(name, tooltip, 1 if value is None else value, low=min(1, value or 1))
+        box.native.setKeyboardTracking(False)
+        return box
+    if kind is float:
+        options = {"min": -1e9, "max": 1e9, "step": 0.1}
+        box = create_widget(value=value, name=name, widget_type="FloatSpinBox", options=options)
+        box.native.setKeyboardTracking(False)
+        return _describe(box, name, tooltip)
+    if kind is str:
+        box = line(name, tooltip)
+        box.value = value or ""
+        return box
+    return None
+
+
 def slider(name: str, tooltip: str, value: float) -> Any:
     """Return a magicgui FloatSlider from 0 to 1."""
     box = create_widget(

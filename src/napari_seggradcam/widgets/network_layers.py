@@ -46,7 +46,7 @@ class NetworkLayersSection(Section):
     selection_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(4, "Network layers", parent)
+        super().__init__(4, "Network layers and method", parent)
         self._presets: Mapping[str, frozenset[str]] = {}
         self._items: dict[str, QTreeWidgetItem] = {}
         self.preset = combo("Preset", PRESETS, "Which network layers get a heatmap each", "levels")

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LayerError, MissingPackage
 from .network import Card
 from .network_layers import OWN, PRESETS, LayerRow
 from .network_source import NetworkSource
+
+if TYPE_CHECKING:
+    from ..explain.methods.described import MethodFacts
 
 _STEPS = 4
 _SCANNED = "It was scanned first: it only computes, and runs no Python code."
@@ -40,6 +43,8 @@ class OpenedNetwork:
         Names of its outputs.
     values_known : bool
         Whether the file or a person said how values are normalised.
+    methods : tuple of MethodFacts
+        The methods that there are.
     devices : tuple of str
         What this machine has.
     best_device : str
@@ -53,6 +58,7 @@ class OpenedNetwork:
     presets: dict[str, tuple[str, ...]]
     outputs: tuple[str, ...]
     values_known: bool
+    methods: tuple[MethodFacts, ...]
     devices: tuple[str, ...]
     best_device: str
 
@@ -106,12 +112,23 @@ def open_source(
     )
     words = [word for _text, word in PRESETS if word != OWN]
     presets = {word: _names(network, word) for word in words}
+    from ..explain.methods.described import described_methods
+
     devices, best = opening.available_devices(), opening.best_device()
     known = network.file is None or network.file.values_known
     progress(3, _STEPS, "Measuring how far it sees")
     card = describe(network)
     return OpenedNetwork(
-        network, source, card, rows, presets, network.outputs, known, devices, best
+        network,
+        source,
+        card,
+        rows,
+        presets,
+        network.outputs,
+        known,
+        described_methods(),
+        devices,
+        best,
     )
 
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from napari.components import Dims
 from numpy.typing import NDArray
 
+from ..errors import SegGradCamError
 from ..viewer.inputs import ImageInput, InputPlan
+from .how import How
 from .network_opening import OpenedNetwork
-from .region_source import RegionChoice
+from .region_source import Drawn, RegionChoice
 
 # Up to this many pixels a copy takes less than 50 ms and is made when Run is clicked.
 _COPIED_AT_ONCE = 2**22
 
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
+
+
+class Outdated(SegGradCamError):
+    """Something else was asked about than what the dock shows now."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +46,16 @@ class Question:
         Where the image's pixels come from and lie; with the pixels, an ``ImageInput``.
     choice : RegionChoice
         What the region is made of.
-    mask : ndarray of bool or None
-        The region, where it was drawn when the question was asked.
+    mask : ndarray of bool or float32, or None
+        What every pixel counts, where the region was drawn when the question was asked.
     dims : napari.components.Dims
         The sliders at that moment.
     target : int or str
         Class index or "predicted".
     layers : str or list of str
         Preset or names.
+    how : How
+        Method, score and extent.
     keep : bool
         Whether earlier heatmaps stay.
     """
@@ -57,10 +64,11 @@ class Question:
     opened: OpenedNetwork
     plan: InputPlan
     choice: RegionChoice
-    mask: NDArray[np.bool_] | None
+    mask: Drawn | None
     dims: Dims
     target: int | str
     layers: str | list[str]
+    how: How
     keep: bool
 
 
@@ -86,9 +94,7 @@ class Answer:
     prediction: NDArray[Any] | None
 
 
-def freeze(
-    plan: InputPlan, choice: RegionChoice, dims: Dims
-) -> tuple[InputPlan, NDArray[np.bool_] | None]:
+def freeze(plan: InputPlan, choice: RegionChoice, dims: Dims) -> tuple[InputPlan, Drawn | None]:
     """Copy image and region at once where that is quick.
 
     Parameters
@@ -102,8 +108,8 @@ def freeze(
 
     Returns
     -------
-    tuple of InputPlan and (ndarray of bool or None)
-        The plan with its pixels and the mask. Large images, arrays on disk and
+    tuple of InputPlan and (ndarray or None)
+        The plan with its pixels and the region. Large images, arrays on disk and
         regions that need the prediction are left to the thread: the plan as it was,
         and None.
 
@@ -185,11 +191,9 @@ class ImageExplainer:
 
     def of(self, network: Any, image: ImageInput) -> Any:
         """Return the explainer of a network and an image; call it in a thread only."""
-        digest = blake2b(np.ascontiguousarray(image.array), digest_size=16).hexdigest()
-        what = image.array.shape, image.axes, image.channel_names
-        key = (id(network), str(network.device), digest, *what)
+        key = (id(network), str(network.device), image.axes, image.channel_names)
         self.hold_to_memory()
-        if key != self._key:
+        if key != self._key or not same_pixels(image.array, self._explainer.image):
             from ..explain.explainer import Explainer
 
             self.forget()
@@ -200,10 +204,23 @@ class ImageExplainer:
                 axes=image.axes,
                 channel_names=image.channel_names,
                 memory=memory,
+                gradients=True,
             )
             self._key = key
         self._image = image.name
         return self._explainer
+
+    def at_hand(self, network: Any, layers: str | list[str]) -> Any:
+        """Return what is kept if another method needs no pass of a network; None otherwise."""
+        explainer, key = self._explainer, (id(network), str(network.device))
+        if self._key is None or self._key[:2] != key:
+            return None
+        return explainer if explainer.needs_no_pass(layers) else None
+
+
+def same_pixels(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether two arrays have the same values, of the same type."""
+    return first is second or (first.dtype == second.dtype and np.array_equal(first, second))
 
 
 def read_image(plan: InputPlan) -> ImageInput:
@@ -211,8 +228,8 @@ def read_image(plan: InputPlan) -> ImageInput:
     return plan if isinstance(plan, ImageInput) else plan.read()
 
 
-def region_of(question: Question, explainer: Any) -> NDArray[np.bool_]:
-    """Return the region's mask, drawing it if that was left to the thread."""
+def region_of(question: Question, explainer: Any) -> Drawn:
+    """Return what every pixel counts, drawing the region if that was left to the thread."""
     if question.mask is not None:
         return question.mask
     prediction = explainer.prediction if question.choice.needs_prediction else None
@@ -246,7 +263,48 @@ def answer(
     explainer = explainers.of(question.opened.network, image)
     mask = region_of(question, explainer)
     explanation = explainer.explain(
-        mask, target=question.target, layers=question.layers, progress=progress, cancel=cancel
+        mask,
+        target=question.target,
+        layers=question.layers,
+        progress=progress,
+        cancel=cancel,
+        **question.how.arguments,
     )
     prediction = explainer.prediction if question.choice.needs_prediction else None
     return Answer(question, image, explanation, prediction)
+
+
+def answer_at_once(question: Question, asked: Answer, explainer: Any, cancel: Cancel) -> Answer:
+    """Answer a question that differs from one that was answered in method and extent alone.
+
+    Parameters
+    ----------
+    question : Question
+        What is asked.
+    asked : Answer
+        To the question before, whose gradients `explainer` keeps.
+    explainer : napari_seggradcam.Explainer
+        As `ImageExplainer.at_hand` gave it.
+    cancel : callable
+        As :class:`~.job.Job` passes it.
+
+    Raises
+    ------
+    Outdated
+        If image or region are others than those that were asked about.
+    SegGradCamError
+        If the question can't be answered, or was cancelled.
+    """
+    image = read_image(question.plan)
+    if not same_pixels(image.array, asked.image.array):
+        raise Outdated("The image has changed: press Run.")
+    if not np.array_equal(region_of(question, explainer), asked.explanation.region):
+        raise Outdated("The region has changed: press Run.")
+    explanation = explainer.explain(
+        asked.explanation.region,
+        target=question.target,
+        layers=question.layers,
+        cancel=cancel,
+        **question.how.arguments,
+    )
+    return Answer(question, asked.image, explanation, asked.prediction)

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from .fields import FieldGrid, button, combo, refill
+from .fields import FieldGrid, button, combo, number, refill
 from .message import Message
 from .region_source import RegionChoice
 from .section import Section
@@ -19,7 +19,13 @@ _OPERATIONS = (
     ("union with", "union"),
     ("intersection with", "intersection"),
     ("without", "difference"),
+    ("against (contrast)", "contrast"),
+    ("only its border", "border"),
 )
+_MEANINGS = {
+    "contrast": "Pixels of the first count for the class, those of the second against it.",
+    "border": "Pixels just inside count for the class, those just outside against it.",
+}
 PREDICTED = "predicted"
 
 
@@ -46,8 +52,17 @@ class RegionSection(Section):
         self.first = SourcePicker()
         self.second = SourcePicker()
         self.operation = combo(
-            "Combine", _OPERATIONS, "Put a second source together with the first", "none"
+            "Combine",
+            _OPERATIONS,
+            "Put a second source together with the first, ask what speaks for the class in the"
+            " first and not in the second, or what makes it end at the border",
+            "none",
         )
+        self.border_width = number(
+            "Width of the border", "Of the border to either side, in pixels", 1, 1, 1000
+        )
+        self.border_width.native.setKeyboardTracking(False)
+        self.meaning = Message(level="hint")
         self.target = combo(
             "Class",
             lambda _widget: [
@@ -67,6 +82,7 @@ class RegionSection(Section):
         self.first.changed.connect(self.region_changed)
         self.second.changed.connect(self.region_changed)
         self.operation.changed.connect(self._on_operation)
+        self.border_width.changed.connect(lambda _value: self.region_changed.emit())
         self.target.changed.connect(lambda _value: self.target_changed.emit())
         self._show_second()
 
@@ -74,7 +90,9 @@ class RegionSection(Section):
         grid = FieldGrid()
         grid.add("From", self.first)
         grid.add("And", self.operation.native)
+        self._width_label = grid.add("Width", self.border_width.native)
         self._second_label = grid.add("", self.second)
+        self._meaning_label = grid.add("", self.meaning)
         grid.add("Pixels", self.readout)
         grid.add("Class", self.target.native)
         self.rows.addLayout(grid)
@@ -86,7 +104,9 @@ class RegionSection(Section):
     @property
     def choice(self) -> RegionChoice:
         """What the region is made of."""
-        return RegionChoice(self.first.source, self.operation.value, self.second.source)
+        return RegionChoice(
+            self.first.source, self.operation.value, self.second.source, self.border_width.value
+        )
 
     @property
     def target_value(self) -> int | str:
@@ -114,11 +134,14 @@ class RegionSection(Section):
             if picker.what.value is layer and layer.selected_label > 0:
                 picker.label.value = layer.selected_label
 
-    def show_size(self, pixels: int, total: int) -> None:
-        """Show how many pixels the region has."""
-        share = 100 * pixels / total
-        shown = f"{share:.2f}" if share >= 0.005 else f"{share:.1g}"
-        self.readout.say(f"{pixels:,} px ({shown} %)")
+    def show_size(self, pixels: int, against: int, total: int) -> None:
+        """Show how many pixels count for the class, and how many against it."""
+        if against:
+            self.readout.say(f"{pixels:,} px against {against:,} px")
+        else:
+            share = 100 * pixels / total
+            shown = f"{share:.2f}" if share >= 0.005 else f"{share:.1g}"
+            self.readout.say(f"{pixels:,} px ({shown} %)")
         self.problem.clear()
 
     def show_unknown(self, why: str) -> None:
@@ -136,6 +159,11 @@ class RegionSection(Section):
         self.region_changed.emit()
 
     def _show_second(self) -> None:
-        combined = self.operation.value != "none"
+        operation: str = self.operation.value
+        self._width_label.setVisible(operation == "border")
+        self.border_width.native.setVisible(operation == "border")
+        self.meaning.say(_MEANINGS.get(operation, ""), "hint")
+        self._meaning_label.setVisible(operation in _MEANINGS)
+        combined = operation not in ("none", "border")
         self._second_label.setVisible(combined)
         self.second.setVisible(combined)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from napari.components import Dims
 from napari.layers import Labels, Points, Shapes
 from numpy.typing import NDArray
@@ -148,9 +149,9 @@ class RegionControl(QObject):
     def _count(self, plan: InputPlan) -> None:
         choice, dims, prediction = self._section.choice, still(self._viewer.dims), self._prediction
 
-        def work(_progress: Progress, _cancel: Cancel) -> tuple[int, int]:
-            mask = choice.draw(plan, dims, prediction)
-            return int(mask.sum()), mask.size
+        def work(_progress: Progress, _cancel: Cancel) -> tuple[int, int, int]:
+            drawn = choice.draw(plan, dims, prediction)
+            return np.count_nonzero(drawn > 0), np.count_nonzero(drawn < 0), drawn.size
 
         self._job = Job("counting the region's pixels", work)
         self._job.succeeded.connect(self._on_counted)
@@ -158,7 +159,7 @@ class RegionControl(QObject):
         self._job.ended.connect(self._on_ended)
         self._job.start()
 
-    def _on_counted(self, counted: tuple[int, int]) -> None:
+    def _on_counted(self, counted: tuple[int, int, int]) -> None:
         self.problem = ""
         self._section.show_size(*counted)
 

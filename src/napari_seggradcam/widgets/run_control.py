@@ -14,6 +14,7 @@ from ..errors import ImageError, SegGradCamError
 from ..viewer.results import ResultLayers, ResultSettings
 from .image_control import ImageControl
 from .job import Cancel, Delivery, Job, Progress
+from .method import MethodFields
 from .network_control import NetworkControl
 from .network_layers import NetworkLayersSection
 from .question import Answer, ImageExplainer, Question, answer, freeze
@@ -50,6 +51,7 @@ class RunControl(QObject):
         section: RunSection,
         region_section: RegionSection,
         layers_section: NetworkLayersSection,
+        method: MethodFields,
         controls: tuple[ImageControl, NetworkControl, RegionControl],
         explainers: ImageExplainer,
         parent: QObject | None = None,
@@ -59,6 +61,7 @@ class RunControl(QObject):
         self._section = section
         self._region_section = region_section
         self._layers_section = layers_section
+        self._method = method
         self._image, self._network, self._region = controls
         self._explainers = explainers
         self._job: Job | None = None
@@ -124,6 +127,7 @@ class RunControl(QObject):
             dims=dims,
             target=self._region_section.target_value,
             layers=self._layers_section.selection,
+            how=self._method.how,
             keep=bool(self._section.keep.value),
         )
 
@@ -180,6 +184,18 @@ class RunControl(QObject):
         if self._job is not None and not self._job.cancelling:
             self._section.show_running(done, total, what)
 
+    def say(self, text: str) -> None:
+        """Tell what came of a question, or why it has to be asked by Run."""
+        if not self.running:
+            self._section.note.say(text, "hint")
+
+    def deliver(self, result: Answer) -> None:
+        """Hand an answer to the viewer, a layer per turn of the event loop."""
+        self._run_id = result.question.run_id
+        self._section.show_running(0, 0, "Starting")
+        self._on_answer(result)
+        self.changed.emit()
+
     def _on_answer(self, result: Answer) -> None:
         self.delivering.emit(result)
         self._delivery = Delivery(self._steps(result), self)
@@ -207,7 +223,7 @@ class RunControl(QObject):
         self.results.add_region(explanation, result.image, question.run_id)
         yield total, total
         self.results.finish(question.run_id)
-        self._section.note.say(_sentence(explanation), "hint")
+        self._section.note.say(sentence(explanation), "hint")
         self.answered.emit(result)
 
     def _on_delivered(self, state: tuple[int, int]) -> None:
@@ -244,13 +260,14 @@ class RunControl(QObject):
             self.run()
 
 
-def _sentence(explanation: Any) -> str:
+def sentence(explanation: Any) -> str:
+    """Say what came out."""
     count = len(explanation.layers)
     heatmaps = "1 heatmap" if count == 1 else f"{count} heatmaps"
-    sentence = (
+    said = (
         f"{heatmaps} for {explanation.class_name} in"
         f" {explanation.region_size:,} px; score {explanation.score:.4g}."
     )
     # Crops are quick and need no word; with the whole image comes why it had to be that.
     where: str = explanation.record["computed"]["on"]
-    return f"{sentence} Computed on {where}" if where.startswith("the whole image") else sentence
+    return f"{said} Computed on {where}" if where.startswith("the whole image") else said

@@ -114,6 +114,7 @@ def write_script(question: Question, explainers: ImageExplainer) -> tuple[str, P
             axes=image.axes,
             target=question.target,
             layers=question.layers,
+            how=question.how.arguments,
             origin=f"Image: {_origin(image)}, {image.sentence}".replace("\n", " "),
             channel_names=image.channel_names,
             options={**opened.source.options, **trust},

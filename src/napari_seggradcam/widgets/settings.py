@@ -15,6 +15,8 @@ PLUGIN = "napari-seggradcam"
 _KEYS = {
     "device": ("computing", "device"),
     "memory": ("computing", "memory"),
+    "method": ("explaining", "method"),
+    "score": ("explaining", "score"),
     "colormap": ("results", "colormap"),
     "opacity": ("results", "opacity"),
     "keep_results": ("results", "keep_results"),
@@ -31,6 +33,10 @@ class Settings:
         "auto", "cpu", "cuda" or "mps".
     memory : float
         GiB that kept feature maps may take; 0: a quarter of what is free.
+    method : str
+        Name of the method.
+    score : str
+        What is differentiated.
     colormap : str
         Name of a napari colormap.
     opacity : float
@@ -41,6 +47,8 @@ class Settings:
 
     device: str = "auto"
     memory: float = 0.0
+    method: str = "seg-grad-cam"
+    score: str = "logit"
     colormap: str = "inferno"
     opacity: float = 0.6
     keep_results: bool = False

@@ -46,6 +46,10 @@ def style_sheet(theme_name: str) -> str:
         f"QFrame#sgc_section {{ border: 0; border-top: 1px solid {theme.primary.as_hex()}; }}",
         "QPushButton#sgc_header { text-align: left; font-weight: 600; border: 0;"
         " padding: 6px 4px; background: transparent; }",
+        "QPushButton#sgc_subheader { text-align: left; border: 0; padding: 3px 0;"
+        " background: transparent; }",
+        f"QPushButton#sgc_subheader:hover {{ background: {theme.foreground.as_hex()}; }}",
+        f"QPushButton#sgc_subheader:focus {{ background: {theme.foreground.as_hex()}; }}",
         f"QPushButton#sgc_header:hover {{ background: {theme.foreground.as_hex()}; }}",
         f"QPushButton#sgc_header:focus {{ background: {theme.foreground.as_hex()}; }}",
         f"QPushButton#sgc_run {{ background: {theme.current.as_hex()};"

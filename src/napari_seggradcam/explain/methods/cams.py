@@ -212,13 +212,12 @@ class GradCamPlusPlus(GradientMethod):
         """Σ a_k max(G_k, 0)."""
         if gradient.patch is None or totals is None or gradient.is_zero:
             return _no_weights(shape)
-        # In double, because third powers of small gradients leave the range of single precision.
-        values = gradient.patch.values[0].cpu().double()
+        # Negative gradients do not count, and of others the square can be cancelled in a_k.
+        values = gradient.patch.values[0].clamp(min=0).cpu().double()
         sums = totals.maps.reshape(-1, *(1 for _ in shape.spatial))
-        below = 2 * values**2 + sums * values**3
-        usable = below != 0
-        share = torch.where(usable, values**2 / below.where(usable, torch.ones_like(below)), 0.0)
-        return MapWeights((share * values.clamp(min=0)).flatten(1).sum(1))
+        below = 2 + sums * values
+        weighted = torch.where(below != 0, values / below, 0.0)
+        return MapWeights(weighted.flatten(1).sum(1))
 
 
 def _position_weights(

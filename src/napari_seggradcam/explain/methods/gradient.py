@@ -32,6 +32,7 @@ class LayerGradient:
         self._sum: torch.Tensor | None = None
         self._size: torch.Tensor | None = None
         self._patches: list[Patch] = []
+        self._support: tuple[Patch, torch.Tensor] | None = None
 
     def add(self, patch: Patch) -> None:
         """Add a gradient of a batch of one, which lies where it lies on the whole."""
@@ -91,8 +92,11 @@ class LayerGradient:
     def support(self, shape: Sequence[int]) -> torch.Tensor:
         """Positions of which some channel has a gradient; boolean, of the given spatial shape."""
         found = torch.zeros(tuple(shape), dtype=torch.bool)
-        if self.patch is not None:
-            found[self.patch.box] = (self.patch.values[0].abs().amax(0) > 0).cpu()
+        patch = self.patch
+        if patch is not None:
+            if self._support is None or self._support[0] is not patch:
+                self._support = patch, (patch.values[0].abs().amax(0) > 0).cpu()
+            found[patch.box] = self._support[1]
         return found
 
 

@@ -27,6 +27,7 @@ MOST_OPAQUE = 0.85
 FOR, AGAINST, KEPT = "#00d5ff", "#ff4d8d", "#7dff6a"  # outlines
 OF_100 = 99.8  # percentile of a map of pixels at which its colours end
 CUT = {"nuclei": np.s_[288:400, 128:240], "streets": np.s_[96:208, 256:400]}
+WIDE = {"nuclei": np.s_[208:464, 40:296], "streets": np.s_[:, :]}
 LAYER = {"nuclei": "skip 1", "streets": "skip 2"}
 CLASS = {"nuclei": "nucleus", "streets": "vehicle"}
 FILE_NAMES = {"grad-cam++": "grad-cam-plus-plus"}
@@ -97,7 +98,7 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     samples = [open_sample(name) for name in CUT]
     parts = [Scene.of(sample, CUT[sample.name]) for sample in samples]
-    wholes = [Scene.of(sample, np.s_[:, :]) for sample in samples]
+    wholes = [Scene.of(sample, WIDE[sample.name]) for sample in samples]
     for name, draw in figures(parts, wholes).items():
         if not chosen or name in chosen:
             write(draw(), IMAGES / f"{name}.png")
@@ -185,7 +186,8 @@ def of_errors(scene: Scene) -> Figure:
 
 def of_truncation(scenes: list[Scene], truncate: Any) -> Figure:
     """The whole heatmap, and what is kept of it."""
-    figure, axes = strip(4, wide=True)
+    widths = [ratio for scene in scenes for ratio in (scene.ratio, scene.ratio)]
+    figure, axes = strip(4, wide=True, widths=widths)
     words = truncate if isinstance(truncate, str) else f"{truncate[0]} {truncate[1]}"
     for scene, (left, right) in zip(scenes, (axes[:2], axes[2:]), strict=True):
         draw_heatmap(left, scene, scene.ask(), f"{scene.layer}, all of it")

@@ -157,7 +157,11 @@ def draw_figure(
     for number, placed in enumerate(maps, start=1):
         axes = _picture(figure, layout.box(number), ground)
         shape = " × ".join(str(n) for n in placed.heatmap.shape)
-        _caption(figure, axes, placed.name, f"{shape}, {len(placed.weights)} channels")
+        channels = len(placed.weights)
+        detail = f"{shape}, {channels} channel{'s' if channels != 1 else ''}"
+        if placed.kept is not None:
+            detail += f", {np.mean(placed.kept):.1%} kept"
+        _caption(figure, axes, placed.name, detail)
         _draw_heatmap(figure, axes, placed, outline.shape, plane)
         _draw_outline(axes, outline, lines)
     return figure

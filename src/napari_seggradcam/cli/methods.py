@@ -123,6 +123,12 @@ class MethodChoice:
 
         try:
             Truncation.of(_extent(self.truncate))
+        except OptionError as error:
+            raise typer.BadParameter(
+                f"--truncate {self.truncate}: expected support, distance, or mass:Q with a share Q "
+                "above 0 and at most 1, such as mass:0.95."
+            ) from error
+        try:
             method_of(self.method, self._options())
         except OptionError as error:
             raise typer.BadParameter(str(error)) from error

@@ -230,7 +230,7 @@ class NetworkChoice:
             device=self.device,
             output=self.output,
             weights=self.weights,
-            patch=None if self.patch is None else _sizes_in(self.patch),
+            patch=None if self.patch is None else sizes_in("--patch", self.patch),
         )
         return network if self.precision is None else network.at_precision(self.precision)
 
@@ -240,12 +240,18 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _sizes_in(text: str) -> list[int]:
-    """Numbers of pixels that are separated by commas."""
+def sizes_in(option: str, text: str) -> list[int]:
+    """Whole numbers that are separated by commas, one per spatial axis.
+
+    Raises
+    ------
+    OptionError
+        If they are not.
+    """
     sizes = text.split(",")
     if not all(size.strip().isdecimal() for size in sizes):
         raise OptionError(
-            f"--patch {text!r} is no size; expected pixels with commas, such as 256,256."
+            f"{option} {text!r} is no size; expected whole numbers with commas, such as 256,256."
         )
     return [int(size) for size in sizes]
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .comparing import atlas, compare
 from .console import Program, write
 from .demonstrating import demo
 from .evaluating import evaluate
@@ -44,6 +45,8 @@ def main(
 
 app.command()(demo)
 app.command()(explain)
+app.command()(compare)
+app.command()(atlas)
 app.command()(layers)
 app.command("open")(open_)
 app.command()(train)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,75 @@ if TYPE_CHECKING:
     from ..networks.network import Network
     from ..store.images import ReadImage
 
+_REGION = "Region (one of these)"
+_WEIGHTED = "Region against another"
+
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MASK", help="Mask on the image's grid, not 0 inside.", rich_help_panel=_REGION
+    ),
+]
+Label = Annotated[
+    int | None, typer.Option(help="One label value of --labels.", rich_help_panel=_REGION)
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Label image for --label.", rich_help_panel=_REGION),
+]
+Pixel = Annotated[
+    str | None,
+    typer.Option(metavar="Y,X", help="One pixel, counted from 0.", rich_help_panel=_REGION),
+]
+Everywhere = Annotated[
+    bool, typer.Option("--everywhere", help="The whole image.", rich_help_panel=_REGION)
+]
+Predicted = Annotated[
+    str | None,
+    typer.Option(metavar="CLASS", help="All pixels predicted as CLASS.", rich_help_panel=_REGION),
+]
+FalsePositives = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLASS",
+        help="Pixels predicted as CLASS that are not, says --truth.",
+        rich_help_panel=_REGION,
+    ),
+]
+FalseNegatives = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLASS",
+        help="Pixels of CLASS, says --truth, that are not predicted as it.",
+        rich_help_panel=_REGION,
+    ),
+]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Index of the true class at every pixel.", rich_help_panel=_REGION
+    ),
+]
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MASK",
+        help="Pixels that count -1: why there and not here?",
+        rich_help_panel=_WEIGHTED,
+    ),
+]
+Border = Annotated[
+    int | None,
+    typer.Option(
+        metavar="WIDTH",
+        help="Of the region its border alone: WIDTH pixels within count 1, as many around -1.",
+        rich_help_panel=_WEIGHTED,
+    ),
+]
+Target = Annotated[
+    str, typer.Option(metavar="CLASS", help="Class asked about: name, index or predicted.")
+]
+
 
 @dataclass(frozen=True)
 class RegionChoice:
@@ -22,7 +91,7 @@ class RegionChoice:
 
     Parameters
     ----------
-    mask
+    region
         File that is not 0 inside.
     label, labels
         One value, and the file of the label image.
@@ -30,29 +99,42 @@ class RegionChoice:
         Indices with commas.
     everywhere
         The whole image.
-    predicted
+    predicted, false_positives, false_negatives
         Name or index of a class.
+    truth
+        File with the true class of every pixel.
+    against
+        File that is not 0 where pixels count against the score.
+    border
+        Pixels to either side of the region's border.
 
     Raises
     ------
     typer.BadParameter
-        If none or several are given, or one of label and labels.
+        If none or several are given, or one of those that belong together.
     """
 
-    mask: Path | None
-    label: int | None
-    labels: Path | None
-    pixel: str | None
-    everywhere: bool
-    predicted: str | None
+    region: Mask = None
+    label: Label = None
+    labels: Labels = None
+    pixel: Pixel = None
+    everywhere: Everywhere = False
+    predicted: Predicted = None
+    false_positives: FalsePositives = None
+    false_negatives: FalseNegatives = None
+    truth: Truth = None
+    against: Against = None
+    border: Border = None
 
     def __post_init__(self) -> None:
         given = {
-            "--region": self.mask is not None,
+            "--region": self.region is not None,
             "--label": self.label is not None,
             "--pixel": self.pixel is not None,
             "--everywhere": self.everywhere,
             "--predicted": self.predicted is not None,
+            "--false-positives": self.false_positives is not None,
+            "--false-negatives": self.false_negatives is not None,
         }
         named = [name for name, is_given in given.items() if is_given]
         if len(named) != 1:
@@ -60,8 +142,20 @@ class RegionChoice:
             raise typer.BadParameter(f"{said}; expected exactly one of {', '.join(given)}.")
         if (self.label is None) != (self.labels is None):
             raise typer.BadParameter("--label and --labels belong together: a value, and the file.")
+        wants_truth = given["--false-positives"] or given["--false-negatives"]
+        if wants_truth != (self.truth is not None):
+            raise typer.BadParameter(
+                "--truth belongs to --false-positives and --false-negatives: the true classes."
+            )
+        if self.against is not None and self.border is not None:
+            raise typer.BadParameter("got --against and --border; expected one of them at most.")
 
-    def region(self, network: "Network", *, large: bool = False) -> "Region":
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some pixels count against the score."""
+        return self.against is not None or self.border is not None
+
+    def read(self, network: "Network", *, large: bool = False) -> "Region":
         """Read what has to be read, and return the region.
 
         Parameters
@@ -78,24 +172,58 @@ class RegionChoice:
         RegionError, TargetError
             If the words make no pixel or no class.
         """
+        from ..explain.regions.weighted import border, contrast
+
+        chosen = self._set_of_pixels(network, large)
+        if self.against is not None:
+            return contrast(chosen, _mask(self.against, large))
+        return chosen if self.border is None else border(chosen, self.border)
+
+    def _set_of_pixels(self, network: "Network", large: bool) -> "Region":
         from ..explain.regions import sets
         from ..explain.regions.region import as_region
-        from ..store import images
 
-        if self.mask is not None:
-            mask: Any = images.open_mask(self.mask) if large else images.read_labels(self.mask) != 0
-            return as_region(mask)
+        if self.region is not None:
+            return as_region(_mask(self.region, large))
         if self.label is not None and self.labels is not None:
-            labels = (images.open_labels if large else images.read_labels)(self.labels)
-            return sets.label(labels, self.label)
+            return sets.label(_labels(self.labels, large), self.label)
         if self.pixel is not None:
             return sets.pixel(*_index(self.pixel))
         if self.predicted is not None:
-            index = class_of(network, self.predicted)
-            if isinstance(index, str):
-                raise TargetError("--predicted needs the name or index of a class.")
-            return sets.predicted(index)
+            return sets.predicted(index_of(network, "--predicted", self.predicted))
+        if self.false_positives is not None and self.truth is not None:
+            index = index_of(network, "--false-positives", self.false_positives)
+            return sets.false_positives(_labels(self.truth, large), index)
+        if self.false_negatives is not None and self.truth is not None:
+            index = index_of(network, "--false-negatives", self.false_negatives)
+            return sets.false_negatives(_labels(self.truth, large), index)
         return sets.everywhere()
+
+
+def _mask(path: Path, large: bool) -> Any:
+    from ..store import images
+
+    return images.open_mask(path) if large else images.read_labels(path) != 0
+
+
+def _labels(path: Path, large: bool) -> Any:
+    from ..store import images
+
+    return (images.open_labels if large else images.read_labels)(path)
+
+
+def index_of(network: "Network", option: str, text: str) -> int:
+    """Class that an option means, by name or index.
+
+    Raises
+    ------
+    TargetError
+        If the network has no such class.
+    """
+    index = class_of(network, text)
+    if isinstance(index, str):
+        raise TargetError(f"{option} needs the name or index of a class.")
+    return index
 
 
 def class_of(network: "Network", text: str) -> int | str:

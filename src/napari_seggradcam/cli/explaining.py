@@ -9,68 +9,22 @@ import typer
 
 from ..errors import ImageError
 from . import results
-from .asking import RegionChoice, class_of, with_channels
+from .asking import RegionChoice, Target, class_of, with_channels
 from .console import fail, progress_bar, write, write_json
-from .options import (
-    ChannelNames,
-    ChannelOrder,
-    Channels,
-    Classes,
-    Device,
-    Factory,
-    ImageArgument,
-    ImageAxes,
-    Kwargs,
-    NetworkAxes,
-    NetworkChoice,
-    NetworkOption,
-    Output,
-    Patch,
-    Precision,
-    Trust,
-    Values,
-    Weights,
-    bytes_in,
-)
+from .methods import MethodChoice
+from .option_groups import with_groups
+from .options import ImageChoice, Memory, NetworkChoice
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
     from ..networks.network import Network
     from ..store.images import ReadImage
 
-_REGION = "Region (one of these)"
 _OUTPUT = "Output"
 _SIZE = "Size"
 _MOST_DRAWN = 2**24
 """Pixels of the largest image of which a figure is drawn, which holds every map as a whole."""
 
-Mask = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="MASK", help="Mask on the image's grid, not 0 inside.", rich_help_panel=_REGION
-    ),
-]
-Label = Annotated[
-    int | None, typer.Option(help="One label value of --labels.", rich_help_panel=_REGION)
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Label image for --label.", rich_help_panel=_REGION),
-]
-Pixel = Annotated[
-    str | None,
-    typer.Option(metavar="Y,X", help="One pixel, counted from 0.", rich_help_panel=_REGION),
-]
-Everywhere = Annotated[
-    bool, typer.Option("--everywhere", help="The whole image.", rich_help_panel=_REGION)
-]
-Predicted = Annotated[
-    str | None,
-    typer.Option(metavar="CLASS", help="All pixels predicted as CLASS.", rich_help_panel=_REGION),
-]
-Target = Annotated[
-    str, typer.Option(metavar="CLASS", help="Class asked about: name, index or predicted.")
-]
 Layers = Annotated[
     list[str] | None,
     typer.Option(
@@ -101,44 +55,16 @@ Large = Annotated[
         rich_help_panel=_SIZE,
     ),
 ]
-Memory = Annotated[
-    int | None,
-    typer.Option(
-        metavar="SIZE",
-        parser=bytes_in,
-        help="Memory for feature maps, such as 2GiB. Default: a quarter of what is free; "
-        "with --large 1 GiB.",
-        rich_help_panel=_SIZE,
-    ),
-]
 
 
+@with_groups
 def explain(
-    image: ImageArgument,
-    network: NetworkOption,
-    region: Mask = None,
-    label: Label = None,
-    labels: Labels = None,
-    pixel: Pixel = None,
-    everywhere: Everywhere = False,
-    predicted: Predicted = None,
+    image: ImageChoice,
+    network: NetworkChoice,
+    region: RegionChoice,
+    method: MethodChoice,
     target: Target = "predicted",
     layers: Layers = None,
-    axes: ImageAxes = None,
-    channel_order: ChannelOrder = None,
-    factory: Factory = None,
-    kwargs: Kwargs = None,
-    network_axes: NetworkAxes = None,
-    channels: Channels = None,
-    channel_names: ChannelNames = None,
-    classes: Classes = None,
-    trust: Trust = False,
-    output: Output = None,
-    weights: Weights = None,
-    patch: Patch = None,
-    normalisation: Values = None,
-    device: Device = "auto",
-    precision: Precision = "float32",
     large: Large = False,
     memory: Memory = None,
     out: Out = None,
@@ -146,43 +72,41 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a network segments a region as it does: a heatmap per network layer."""
-    asked = RegionChoice(region, label, labels, pixel, everywhere, predicted)
-    choice = NetworkChoice(
-        network,
-        factory,
-        kwargs,
-        network_axes,
-        channels,
-        classes,
-        trust,
-        device,
-        precision,
-        output,
-        weights,
-        normalisation,
-        channel_names,
-        patch,
-    )
-    if large and out is None:
-        raise typer.BadParameter("--large needs --out NAME.sgc.zarr, into which it computes.")
-    from ..store.images import open_image, read_image
-
-    read = (open_image if large else read_image)(image, axes)
-    opened = choice.open()
-    read = with_channels(read, opened, channel_order)
-    question = _Question(opened, read, asked, target, layers or ["levels"], memory)
+    if large:
+        _check_large(region, method, out)
+    read = image.read(large=large)
+    opened = network.open()
+    read = with_channels(read, opened, image.channel_order)
+    question = _Question(opened, read, region, method, target, layers or ["levels"], memory)
+    name = image.image.name
     if large and out is not None:
-        explanation = question.answer_large(out, image.name, figure)
+        explanation = question.answer_large(out, name, figure)
         written = [out] if figure is None else [out, figure]
     else:
         explanation = question.answer()
-        written = results.save(explanation, opened, out=out, figure=figure, image_name=image.name)
+        written = results.save(explanation, opened, out=out, figure=figure, image_name=name)
     if as_json:
         write_json(results.as_json(explanation, written))
         return
-    results.show(explanation, opened, image.name)
+    results.show(explanation, opened, name)
     for path in written:
         write(f"wrote {path}")
+
+
+def _check_large(region: RegionChoice, method: MethodChoice, out: Path | None) -> None:
+    """Raise BadParameter for what is not computed tile by tile."""
+    if out is None:
+        raise typer.BadParameter("--large needs --out NAME.sgc.zarr, into which it computes.")
+    if not method.is_plain:
+        raise typer.BadParameter(
+            "--large computes Seg-Grad-CAM with heatmaps of their whole extent. "
+            "Leave --method, --option and --truncate out, or ask about a part of the image."
+        )
+    if region.is_weighted:
+        raise typer.BadParameter(
+            "--large asks about regions whose pixels all count alike. "
+            "Leave --against and --border out, or ask about a part of the image."
+        )
 
 
 @dataclass(frozen=True)
@@ -192,6 +116,7 @@ class _Question:
     network: "Network"
     image: "ReadImage"
     region: RegionChoice
+    method: MethodChoice
     target: str
     layers: list[str]
     memory: int | None
@@ -209,8 +134,9 @@ class _Question:
             memory=self.memory,
         )
         with progress_bar("Explaining") as progress:
-            region = self.region.region(network)
-            return explainer.explain(region, target, self.layers, progress=progress)
+            region = self.region.read(network)
+            how = self.method.arguments(network)
+            return explainer.explain(region, target, self.layers, progress=progress, **how)
 
     def answer_large(self, out: Path, image_name: str, figure: Path | None) -> "Explanation":
         """Ask an image that stays on disk; Ctrl-C ends the command and says how to go on."""
@@ -220,7 +146,7 @@ class _Question:
         if figure is not None:
             self._check_drawable()
         network, target = self.network, class_of(self.network, self.target)
-        region = self.region.region(network, large=True)
+        region = self.region.read(network, large=True)
         try:
             with progress_bar("Explaining") as progress:
                 found = explain_large(
@@ -234,6 +160,7 @@ class _Question:
                     layers=self.layers,
                     memory=self.memory,
                     progress=progress,
+                    **self.method.score_arguments(network),
                 )
         except KeyboardInterrupt:
             fail(f"Stopped. What was computed is kept beside {out}; the same command goes on.")

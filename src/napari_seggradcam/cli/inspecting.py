@@ -53,6 +53,7 @@ def layers(
         classes,
         trust,
         device,
+        precision=None,
         output=output,
         weights=weights,
         patch=patch,
@@ -90,10 +91,11 @@ def open_(
         classes,
         trust,
         device,
+        precision=None,
         output=output,
         weights=weights,
         patch=patch,
-        values=normalisation,
+        normalisation=normalisation,
         channel_names=channel_names,
     )
     opened = choice.open()

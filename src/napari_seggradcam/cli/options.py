@@ -13,6 +13,7 @@ from .collecting import lasting
 
 if TYPE_CHECKING:
     from ..networks.network import Network
+    from ..store.images import ReadImage
 
 DEMO_NETWORKS = ("nuclei", "streets")
 
@@ -96,7 +97,7 @@ Trust = Annotated[
     bool, typer.Option("--trust", help="Open a file although that runs Python code from it.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Precision = Annotated[str, typer.Option(help="float32, float64 or bfloat16.")]
+Precision = Annotated[str | None, typer.Option(help="float32, float64 or bfloat16.")]
 ImageArgument = Annotated[
     Path,
     typer.Argument(metavar="IMAGE", help="A .tif, .png, .jpg or .npy file, or OME-Zarr folder."),
@@ -115,15 +116,58 @@ ChannelOrder = Annotated[
 ]
 
 
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SIZE",
+        parser=bytes_in,
+        help="Memory for feature maps, such as 2GiB. Default: a quarter of what is free; "
+        "of a large image 1 GiB.",
+        rich_help_panel="Size",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """The image that the options describe.
+
+    Parameters
+    ----------
+    image
+        Its file or folder.
+    axes
+        One letter an axis; None: what the file says.
+    channel_order
+        Names and numbers of channels, separated by commas; None: what names tell.
+    """
+
+    image: ImageArgument
+    axes: ImageAxes = None
+    channel_order: ChannelOrder = None
+
+    def read(self, *, large: bool = False) -> "ReadImage":
+        """Read it, or open it where it is large.
+
+        Raises
+        ------
+        ImageError
+            If it can't be read.
+        """
+        from ..store.images import open_image, read_image
+
+        return (open_image if large else read_image)(self.image, self.axes)
+
+
 @dataclass(frozen=True)
 class NetworkChoice:
     """The network that the options describe.
 
     Parameters
     ----------
-    name
+    network
         Path of a file, or the name of a demo network.
-    factory, axes, channels, trust, device
+    factory, network_axes, channels, trust, device, output, weights
         As for `networks.opening.open_network`.
     kwargs
         A JSON object.
@@ -131,28 +175,26 @@ class NetworkChoice:
         Names, separated by commas.
     precision
         As for `networks.network.Network.at_precision`; None: the one that it has.
-    output, weights
-        As for `networks.opening.open_network`.
-    values
+    normalisation
         A normalisation as JSON, as `networks.normalisation.normalisation_from_dict` takes it.
     patch
         Pixels per spatial axis, separated by commas.
     """
 
-    name: str
-    factory: str | None
-    kwargs: str | None
-    axes: str | None
-    channels: int | None
-    classes: str | None
-    trust: bool
-    device: str
-    precision: str | None = None
-    output: str | None = None
-    weights: str | None = None
-    values: str | None = None
-    channel_names: str | None = None
-    patch: str | None = None
+    network: NetworkOption
+    factory: Factory = None
+    kwargs: Kwargs = None
+    network_axes: NetworkAxes = None
+    channels: Channels = None
+    classes: Classes = None
+    trust: Trust = False
+    device: Device = "auto"
+    precision: Precision = "float32"
+    output: Output = None
+    weights: Weights = None
+    normalisation: Values = None
+    channel_names: ChannelNames = None
+    patch: Patch = None
 
     def open(self) -> "Network":
         """Open it.
@@ -174,13 +216,13 @@ class NetworkChoice:
         from ..networks.opening import open_network
 
         network = open_network(
-            _network_path(self.name),
+            _network_path(self.network),
             factory=self.factory,
             kwargs=_json_object("--kwargs", self.kwargs, '{"depth": 4}'),
             normalisation=normalisation_from_dict(
-                _json_object("--normalisation", self.values, '{"kind": "percentile"}')
+                _json_object("--normalisation", self.normalisation, '{"kind": "percentile"}')
             ),
-            axes=self.axes,
+            axes=self.network_axes,
             channels=self.channels,
             channel_names=None if self.channel_names is None else names_in(self.channel_names),
             classes=None if self.classes is None else names_in(self.classes),
@@ -188,7 +230,7 @@ class NetworkChoice:
             device=self.device,
             output=self.output,
             weights=self.weights,
-            patch=None if self.patch is None else _sizes_in(self.patch),
+            patch=None if self.patch is None else sizes_in("--patch", self.patch),
         )
         return network if self.precision is None else network.at_precision(self.precision)
 
@@ -198,12 +240,18 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _sizes_in(text: str) -> list[int]:
-    """Numbers of pixels that are separated by commas."""
+def sizes_in(option: str, text: str) -> list[int]:
+    """Whole numbers that are separated by commas, one per spatial axis.
+
+    Raises
+    ------
+    OptionError
+        If they are not.
+    """
     sizes = text.split(",")
     if not all(size.strip().isdecimal() for size in sizes):
         raise OptionError(
-            f"--patch {text!r} is no size; expected pixels with commas, such as 256,256."
+            f"{option} {text!r} is no size; expected whole numbers with commas, such as 256,256."
         )
     return [int(size) for size in sizes]
 

@@ -30,6 +30,7 @@ _GREY = "#5a5a5a"
 _DPI = 150
 # Inches. A cell holds title, picture and colour bar side by side.
 _LONG_SIDE = 2.3
+_FEW = 3  # cells; they are twice as large, as heatmaps of the input need it
 _LEAST_WIDTH = 1.2
 _TITLE, _BAR, _GAP, _MARGIN = 0.42, 0.52, 0.1, 0.2
 _HEADER_LINE = 0.26
@@ -157,7 +158,11 @@ def draw_figure(
     for number, placed in enumerate(maps, start=1):
         axes = _picture(figure, layout.box(number), ground)
         shape = " × ".join(str(n) for n in placed.heatmap.shape)
-        _caption(figure, axes, placed.name, f"{shape}, {len(placed.weights)} channels")
+        channels = len(placed.weights)
+        detail = f"{shape}, {channels} channel{'s' if channels != 1 else ''}"
+        if placed.kept is not None:
+            detail += f", {np.mean(placed.kept):.1%} kept"
+        _caption(figure, axes, placed.name, detail)
         _draw_heatmap(figure, axes, placed, outline.shape, plane)
         _draw_outline(axes, outline, lines)
     return figure
@@ -165,7 +170,8 @@ def draw_figure(
 
 def _layout(cells: int, aspect: float, subtitle: str) -> _Layout:
     """Choose the number of columns that comes nearest to a screen's shape, few cells empty."""
-    picture = (_LONG_SIDE * min(1, aspect), _LONG_SIDE * min(1, 1 / aspect))
+    side = _LONG_SIDE * (2 if cells <= _FEW else 1)
+    picture = (side * min(1, aspect), side * min(1, 1 / aspect))
     header = _HEADER_LINE * (2 if subtitle else 1)
 
     def cost(layout: _Layout) -> float:

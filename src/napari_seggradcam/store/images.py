@@ -206,7 +206,7 @@ def read_labels(path: str | Path, axes: str | None = None) -> NDArray[np.int64]:
 
 
 def write_image(path: str | Path, array: NDArray[Any], axes: str) -> Path:
-    """Write labels or logits; missing folders are made.
+    """Write labels, logits or colours; missing folders are made.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def write_image(path: str | Path, array: NDArray[Any], axes: str) -> Path:
         ``.tif``, ``.tiff``, ``.npy``, or ``.png`` for two axes of whole numbers.
     array : ndarray
     axes : str
-        One letter per axis, kept in TIFF files.
+        One letter per axis, kept in TIFF files; a last axis ``S`` has red, green and blue.
 
     Returns
     -------
@@ -228,7 +228,8 @@ def write_image(path: str | Path, array: NDArray[Any], axes: str) -> Path:
     """
     target = Path(path)
     suffix = target.suffix.lower()
-    is_picture = suffix == ".png" and array.ndim == 2 and array.dtype.kind in "bu"
+    coloured = axes.endswith("S")
+    is_picture = suffix == ".png" and array.ndim - coloured == 2 and array.dtype.kind in "bu"
     if suffix not in _TIFF + _NUMPY and not is_picture:
         raise ImageError(
             f"{target} can't hold {array.dtype} values of shape {array.shape}. "
@@ -242,7 +243,7 @@ def write_image(path: str | Path, array: NDArray[Any], axes: str) -> Path:
             tifffile.imwrite(
                 target,
                 array,
-                photometric="minisblack",
+                photometric="rgb" if coloured else "minisblack",
                 compression="zlib",
                 metadata={"axes": axes},
             )

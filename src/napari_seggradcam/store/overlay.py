@@ -37,6 +37,10 @@ class PlacedMap(Protocol):
     def empty(self) -> str | None:
         """Why the heatmap is zero everywhere, or None."""
 
+    @property
+    def kept(self) -> NDArray[np.bool_] | None:
+        """Positions that truncation has kept; None where nothing was truncated."""
+
 
 def overlay(
     placed: PlacedMap, shape: tuple[int, ...], plane: int | None = None

@@ -13,7 +13,7 @@ from napari_seggradcam.cli import app
 
 Call = Callable[..., Result]
 
-COMMANDS = ("demo", "explain", "layers", "open", "train", "predict", "evaluate")
+COMMANDS = ("demo", "explain", "compare", "atlas", "layers", "open", "train", "predict", "evaluate")
 
 
 def test_the_commands_are_those() -> None:

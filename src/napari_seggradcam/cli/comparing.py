@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from .asking import RegionChoice, Target, class_of, with_channels
@@ -15,6 +14,7 @@ from .option_groups import with_groups
 from .options import ImageChoice, Json, Memory, NetworkChoice, sizes_in
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from ..explain.comparison.atlas import Atlas
@@ -202,6 +202,8 @@ def _count(clusters: str) -> int | str | None:
 
 def _on_image(atlas: "Atlas", values: "NDArray[Any]") -> "NDArray[Any]":
     """Values of cells at all of their pixels, (*image, …)."""
+    import numpy as np
+
     drawn = np.zeros((*atlas.image_shape, *values.shape[len(atlas.grid) :]), values.dtype)
     for index in np.ndindex(*atlas.grid):
         drawn[atlas.cell(*index)] = values[index]
@@ -209,6 +211,8 @@ def _on_image(atlas: "Atlas", values: "NDArray[Any]") -> "NDArray[Any]":
 
 
 def _save_atlas(atlas: "Atlas", axes: str, colours: Path | None, labels: Path | None) -> list[Path]:
+    import numpy as np
+
     from ..store.images import write_image
 
     written = []
@@ -221,13 +225,15 @@ def _save_atlas(atlas: "Atlas", axes: str, colours: Path | None, labels: Path | 
 
 
 def _small(labels: "NDArray[np.intp]") -> "NDArray[Any]":
-    return labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
+    return labels.astype("uint8" if labels.max(initial=0) < 256 else "uint16")
 
 
 def _cells_of(atlas: "Atlas") -> dict[int, int]:
     """Number of cells by cluster."""
     if atlas.clusters is None:
         return {}
+    import numpy as np
+
     values, counts = np.unique(atlas.clusters[atlas.there], return_counts=True)
     return {int(value): int(count) for value, count in zip(values, counts, strict=True)}
 

@@ -158,7 +158,7 @@ print("Among the top 10 of all six:", list(weights.shared_channels(10, share=1.0
 # %% [markdown]
 # The car and the other vehicles use the channels in the same proportions. On the road the direction is nearly the
 # opposite: what raises the logit of vehicle there lowers it here. Between people and road, as between buildings
-# and sky, the weights make no difference, although these look nothing alike. So a cosine close to 1 says
+# and sky, the weights make hardly any difference, although these look nothing alike. So a cosine close to 1 says
 # that the same channels count, not that the same is seen; and every row is about the logit of *vehicle*, also where
 # there is none.
 #

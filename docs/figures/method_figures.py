@@ -163,7 +163,9 @@ def of_regions(scene: Scene) -> Figure:
     for (title, (region, lines)), left, right in zip(
         asked.items(), axes[::2], axes[1::2], strict=True
     ):
-        answer = scene.explainer.explain(region, "nucleus", scene.layer, reduce="mean")
+        answer = scene.explainer.explain(
+            region, "nucleus", scene.layer, method="seg-hires-grad-cam", reduce="mean"
+        )
         given = [(answer.region > 0, FOR), (answer.region < 0, AGAINST)]
         draw_region(left, scene, title, lines or given, filled=title == "border")
         draw_heatmap(right, scene, answer[scene.layer], scene.layer)
@@ -178,9 +180,13 @@ def of_errors(scene: Scene) -> Figure:
         (sgc.false_positives(scene.truth, target), "false positives", axes[:2]),
         (sgc.false_negatives(scene.truth, target), "false negatives", axes[2:]),
     ):
-        answer = scene.explainer.explain(region, "vehicle", scene.layer, score="margin")
+        answer = scene.explainer.explain(
+            region, "vehicle", scene.layer, score="margin", truncate="support"
+        )
         draw_region(places[0], scene, f"{title}, vehicle", [(answer.mask, FOR)], filled=True)
-        draw_heatmap(places[1], scene, answer[scene.layer], f"margin, {scene.layer}")
+        draw_heatmap(places[1], scene, answer[scene.layer], f"margin, {scene.layer}, support")
+        for place in places:
+            place.set(xlim=(208, 400), ylim=(196, 80))
     return figure
 
 

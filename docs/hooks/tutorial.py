@@ -10,14 +10,13 @@ import ast
 import contextlib
 import io
 import re
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import PluginError
-from mkdocs.structure.files import File, Files
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
 
 SCRIPT = "tutorial.py"
 _CELL = re.compile(r"^# %%(?P<kind> \[markdown\])?.*$", re.MULTILINE)
@@ -32,8 +31,10 @@ class Cell:
     line: int
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
+def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     """Add the tutorial's page and its figures; the script itself is there to be downloaded."""
+    from mkdocs.structure.files import File  # what is below runs without MkDocs
+
     path = Path(config.docs_dir) / SCRIPT
     page, figures = page_of(path)
     stem = path.stem
@@ -46,10 +47,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def page_of(path: Path) -> tuple[str, dict[str, bytes]]:
     """Run a script and give its page in Markdown, and its figures by the name of their file.
 
-    Raises
-    ------
-    PluginError
-        If a cell fails.
+    Whatever a cell raises goes on to the caller, with the script's line in its traceback.
     """
     import matplotlib
 
@@ -94,13 +92,10 @@ def _run(cell: Cell, path: Path, namespace: dict[str, Any]) -> tuple[str, str]:
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     printed = io.StringIO()
     value = None
-    try:
-        with contextlib.redirect_stdout(printed):
-            exec(compile(tree, str(path), "exec"), namespace)
-            if last is not None:
-                value = eval(compile(ast.Expression(last.value), str(path), "eval"), namespace)
-    except Exception as error:
-        raise PluginError(f"{path}: a cell failed.\n{traceback.format_exc()}") from error
+    with contextlib.redirect_stdout(printed):
+        exec(compile(tree, str(path), "exec"), namespace)
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), str(path), "eval"), namespace)
     return printed.getvalue(), _as_markdown(value)
 
 

@@ -348,3 +348,52 @@ def test_volume_in_all_modes(viewer: ViewerModel, make_explanation: MakeExplanat
     assert views(viewer)[0].data.shape == (3, 6, *SHAPE)
     compare.leave()
     assert [one.name for one in viewer.layers] == [layer.name]
+
+
+def test_other_values_are_those_of_a_mode_that_is_built_anew(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    signed = ResultSettings(signed=True)
+    for mode, strides in (("grid", LAYERS), ("grid", MANY), ("stack", LAYERS)):
+        compare = Compare(viewer)
+        first, second = (make_explanation(SHAPE, strides, seed=seed) for seed in (0, 1))
+        enter(compare, mode, first, image)
+        layers = views(viewer)
+        for settings in (ResultSettings(), signed):
+            ready = Compare.prepare(mode, second, image, settings, compare.prepared)
+            assert compare.show_values(ready, settings)
+            assert views(viewer) == layers
+            shown = [(layer.data.copy(), layer.name) for layer in layers if layer.name]
+            limits = [layer.contrast_limits for layer in layers if hasattr(layer, "gamma")]
+            compare.leave()
+            list(compare.enter(Compare.prepare(mode, second, image, settings), settings))
+            layers = views(viewer)
+            for (data, name), layer in zip(shown, layers, strict=True):
+                np.testing.assert_array_equal(data, layer.data)
+                assert name == layer.name
+            assert limits == [layer.contrast_limits for layer in layers if hasattr(layer, "gamma")]
+        compare.leave()
+
+
+def test_values_of_other_network_layers_can_not_be_shown(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    compare = Compare(viewer)
+    enter(compare, "grid", make_explanation(SHAPE), image)
+    other = make_explanation(SHAPE, {"bottleneck relu 2": 4})
+    assert not compare.show_values(Compare.prepare("grid", other, image))
+
+
+def test_a_mosaic_outlines_both_sides_of_a_region(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    region = np.zeros(SHAPE, np.float32)
+    region[2:5, 3:7], region[9:14, 10:20] = 1, -1
+    compare = Compare(viewer)
+    enter(compare, "grid", make_explanation(SHAPE, MANY, region=region), image)
+    outline = next(layer for layer in views(viewer) if layer.name == "mosaic · region")
+    sides = np.sign(region[: SHAPE[0]])
+    tile = outline.data[: SHAPE[0], : SHAPE[1]]
+    assert set(np.unique(tile)) == {0, 1, 2}
+    assert (sides[tile == 1] == 1).all()
+    assert (sides[tile == 2] == -1).all()

@@ -162,6 +162,14 @@ class Job:
         known = self._totals.get(name)
         self._totals[name] = found if known is None else known + found
 
+    def find_totals(self, name: str, maps: torch.Tensor, part: Part) -> None:
+        """Look at all of a network layer's maps, unless another method has done so."""
+        gradient = self.gradients[name]
+        if gradient.totals is None:
+            self.add_totals(name, maps, part)
+            gradient.totals = self._totals[name]
+        self._totals[name] = gradient.totals
+
     def weigh(self, name: str, maps: torch.Tensor, part: Part) -> Weights:
         """Weights of a network layer, whose gradients are all there."""
         if name not in self._weights:
@@ -209,7 +217,9 @@ def answer(jobs: Sequence[Job], name: str, maps: torch.Tensor, part: Part | None
     """
     if part is None:
         part = whole_of(maps)
-        add_totals(jobs, name, maps, part)
+        for job in jobs:
+            if job.needs_totals:
+                job.find_totals(name, maps, part)
     weights = [job.weigh(name, maps, part) for job in jobs]
     answers = [job.answers[name] for job in jobs]
     fill(answers, weights, [job.gradients[name] for job in jobs], maps, part.box)

@@ -54,7 +54,7 @@ def score_in_words(question: Mapping[str, Any], classes: list[str] | None = None
 
 
 def extent_in_words(question: Mapping[str, Any]) -> str:
-    """What truncation keeps: "the support", "95 % of the mass"; empty where nothing is."""
+    """What truncation keeps: "the support", "95 % of the mass"; empty where all is kept."""
     truncate = question.get("truncate")
     if truncate is None:
         return ""

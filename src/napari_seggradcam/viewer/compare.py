@@ -190,8 +190,9 @@ class Compare:
         views = self._views()
         if isinstance(content, Stack):
             layer = views["stack"]
-            show_values(layer, content.shown(layer.ndim, self._step(content)))
-            self._on_step()
+            step = self._step(content)
+            show_values(layer, content.shown(layer.ndim, step))
+            self._say(content.captions[step])
         elif isinstance(content, Mosaic):
             show_values(views[HEAT], content.heat)
             views[NAMES].features = content.titles

@@ -1,10 +1,14 @@
 """The gradient of the score at one network layer: its sums, and itself where it is wanted."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..patches import Patch
+
+if TYPE_CHECKING:
+    from .weighting import Totals
 
 # Below this share of the gradient, weights are what rounding has left of an exact zero. Of half
 # precision it leaves more; measured with instance norm.
@@ -25,6 +29,11 @@ class LayerGradient:
     ----------
     keeps
         Whether the gradient itself is kept. Its sums always are.
+
+    Attributes
+    ----------
+    totals
+        Sums with the feature maps, once a method has needed them; so has another that follows.
     """
 
     def __init__(self, keeps: bool = False):
@@ -32,6 +41,7 @@ class LayerGradient:
         self._sum: torch.Tensor | None = None
         self._size: torch.Tensor | None = None
         self._patches: list[Patch] = []
+        self.totals: Totals | None = None
         self._support: tuple[Patch, torch.Tensor] | None = None
 
     def add(self, patch: Patch) -> None:

@@ -12,7 +12,7 @@ NeurIPS 2018.
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ class Prediction(AttributionMethod):
 
     name = "prediction"
     sees_all = True
-    values: str = LOGIT
+    values: Literal["logit", "probability"] = "logit"
 
     def __post_init__(self) -> None:
         if self.values not in (LOGIT, PROBABILITY):

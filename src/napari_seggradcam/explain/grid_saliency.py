@@ -19,7 +19,7 @@ Semantic Segmentation. NeurIPS 2019.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from ..networks.running import stop_if
 from .ground import Ground
 from .input_score import InputScore, gradients_told
 from .methods.attributing import INPUT, Attributed, AttributionMethod
-from .neutral_inputs import Neutral, check_kind, kind_in_words
+from .neutral_inputs import check_kind, kind_in_words
 
 NO_CONTEXT = (
     "The decision loses nothing when all of its surroundings are replaced: no context is needed."
@@ -90,7 +90,7 @@ class GridSaliency(AttributionMethod):
     name: ClassVar[str] = "grid-saliency"
     cell: int | Sequence[int] = 16
     sparsity: float = 0.05
-    baseline: Neutral = "mean"
+    baseline: Literal["mean", "blur", "noise", "zero"] | torch.Tensor = "mean"
     steps: int = 100
     learning_rate: float = 0.1
     seed: int = 0

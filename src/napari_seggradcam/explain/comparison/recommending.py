@@ -58,6 +58,8 @@ def reasons_against(row: LayerFacts) -> list[str]:
     """Why not to look at a network layer; empty if nothing speaks against it."""
     if row.empty is not None:
         return [row.empty.rstrip(".")]
+    if math.isnan(row.inside):
+        return ["its heatmap is zero on the image"]
     reasons = []
     if abs(row.mask_echo) > MASK_ECHO:
         reasons.append(f"repeats the predicted mask (correlation {row.mask_echo:.2f})")

@@ -76,7 +76,9 @@ def _described(method: type[Method]) -> MethodFacts:
 
 
 def _option(name: str, hint: Any, default: Any, what: str) -> OptionFacts:
-    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    # Where a tensor of one's own may be given as well, the choices are one part of the hint.
+    parts = (hint, *get_args(hint))
+    choices = next((get_args(part) for part in parts if get_origin(part) is Literal), ())
     value = None if default is MISSING else default
     kind = type(choices[0]) if choices else hint if isinstance(hint, type) else type(value)
     return OptionFacts(name, value, kind, choices, what)
@@ -84,11 +86,14 @@ def _option(name: str, hint: Any, default: Any, what: str) -> OptionFacts:
 
 def _parameters(docstring: str) -> dict[str, str]:
     """What a numpydoc docstring says of each parameter."""
-    found = re.search(r"Parameters\n-+\n(.*?)(?:\n\n\w[^\n]*\n-+\n|\Z)", docstring, re.DOTALL)
+    section = r"(?:Parameters|Attributes)\n-+\n(.*?)(?:\n\n\w[^\n]*\n-+\n|\Z)"
+    found = re.search(section, docstring, re.DOTALL)
     if found is None:
         return {}
-    parts = re.split(r"^(\w+)(?: :[^\n]*)?\n", found[1], flags=re.MULTILINE)
+    # Several that are told of together stand on one line.
+    parts = re.split(r"^(\w[\w, ]*)(?: :[^\n]*)?\n", found[1], flags=re.MULTILINE)
     return {
         name: " ".join(text.replace("``", "").split())
-        for name, text in zip(parts[1::2], parts[2::2], strict=True)
+        for names, text in zip(parts[1::2], parts[2::2], strict=True)
+        for name in names.split(", ")
     }

@@ -4,14 +4,14 @@ With the score S, the input x and a baseline x', all of shape (channels, *spatia
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 
 from ...errors import OptionError
 from ..completeness import Completeness
 from ..input_score import InputScore, gradients_told
-from ..neutral_inputs import Neutral, check_kind, kind_in_words
+from ..neutral_inputs import check_kind, kind_in_words
 from .attribution import Attribution, PixelMethod, check_count, load_captum
 
 
@@ -79,7 +79,7 @@ class IntegratedGradients(PixelMethod):
     """
 
     name: ClassVar[str] = "integrated-gradients"
-    baseline: Neutral = "zero"
+    baseline: Literal["zero", "mean", "blur"] | torch.Tensor = "zero"
     tolerance: float = 0.01
     most_steps: int = 1024
 

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+import torch
 
 from ...errors import OptionError
 from ..input_score import InputScore
-from ..neutral_inputs import Neutral, check_kind, kind_in_words
+from ..neutral_inputs import check_kind, kind_in_words
 from .attribution import Attribution, PixelMethod, check_count, load_captum
 
 
@@ -36,7 +38,7 @@ class Occlusion(PixelMethod):
     name: ClassVar[str] = "occlusion"
     window: int | Sequence[int] = 16
     stride: int | Sequence[int] = 8
-    baseline: Neutral = "zero"
+    baseline: Literal["zero", "mean", "blur"] | torch.Tensor = "zero"
 
     def __post_init__(self) -> None:
         check_kind(self.baseline, ("zero", "mean", "blur"))

@@ -1,11 +1,12 @@
 """Layer-wise relevance propagation as a method among others."""
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from ..ground import Ground
 from ..methods.attributing import INPUT, Attributed, AttributionMethod
 from .propagation import conservation, propagate
-from .rules import DEFAULT, rule_of
+from .rules import rule_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class LayerwiseRelevance(AttributionMethod):
     name = "lrp"
     answers_layers = True
     sees_all = True
-    rule: str = DEFAULT
+    rule: Literal["epsilon", "gamma", "z-plus", "composite"] = "epsilon"
 
     def __post_init__(self) -> None:
         rule_of(self.rule)

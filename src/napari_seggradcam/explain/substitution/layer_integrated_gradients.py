@@ -16,7 +16,7 @@ maps as captum's ``LayerIntegratedGradients``.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from ..completeness import Completeness
 from ..ground import Ground
 from ..input_score import InputScore, gradients_told
 from ..methods.attributing import Attributed, AttributionMethod
-from ..neutral_inputs import Neutral, check_kind, kind_in_words
+from ..neutral_inputs import check_kind, kind_in_words
 from .substitute import maps_of, score_with
 
 NO_PATH = "No gradient reaches this network layer from the region: the score does not depend on it."
@@ -79,7 +79,7 @@ class LayerIntegratedGradients(AttributionMethod):
     name: ClassVar[str] = "layer-integrated-gradients"
     answers_input = False
     answers_layers = True
-    baseline: Neutral = "zero"
+    baseline: Literal["zero", "mean", "blur"] | torch.Tensor = "zero"
     tolerance: float = 0.01
     most_steps: int = 1024
 

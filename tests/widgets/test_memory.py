@@ -152,6 +152,7 @@ def test_why_the_whole_image_had_to_be_computed_is_said(dock: Any, viewer: Any, 
     assert "Computed on" not in dock.run.note.text()
     why = "The network sees the whole image at once, first in encoder 0 norm 1."
     mark_not_local(dock.network_control.opened.network, why)
+    dock.run.forget_button.click()  # what is kept needs no pass
     run(qtbot, dock)
     assert dock.run.note.text().startswith("5 heatmaps for ")
     assert dock.run.note.text().endswith(f" Computed on the whole image. {why}")

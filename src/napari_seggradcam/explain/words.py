@@ -14,6 +14,9 @@ _METHODS = {
     "layer-cam": "LayerCAM",
     "xgrad-cam": "XGrad-CAM",
     "grad-cam++": "Grad-CAM++",
+    "input-x-gradient": "Input × gradient",
+    "smooth-grad": "SmoothGrad",
+    "sobel": "Edges (Sobel)",
 }
 
 

@@ -132,13 +132,17 @@ def value_field(
     if kind is bool:
         return switch("", tooltip, bool(value))
     if kind is int:
-        box = number(name, tooltip, 1 if value is None else value, low=min(1, value or 1))
+        first = 1 if value is None else value
+        box = number(name, tooltip, first, low=min(1, first))
         box.native.setKeyboardTracking(False)
         return box
     if kind is float:
-        options = {"min": -1e9, "max": 1e9, "step": 0.1}
+        # Shares of a hundredth or less are usual, and are stepped by their own size.
+        options = {"min": -1e9, "max": 1e9, "step": min(0.1, abs(value or 0.1))}
         box = create_widget(value=value, name=name, widget_type="FloatSpinBox", options=options)
         box.native.setKeyboardTracking(False)
+        box.native.setDecimals(4)
+        box.value = value or 0.0
         return _describe(box, name, tooltip)
     if kind is str:
         box = line(name, tooltip)

@@ -72,8 +72,11 @@ class LayerIntegratedGradients(AttributionMethod):
     baseline
         Input whose feature maps are A': ``"zero"``, ``"mean"`` or ``"blur"``, or a tensor; see
         `neutral_input`.
-    tolerance, most_steps
-        When the integral is good enough; see `Completeness`.
+    tolerance
+        How far the sum may be from complete: the share of the difference of the score that is
+        missing or too much; see `Completeness`.
+    most_steps
+        Steps at most; they are doubled until the sum is complete.
     """
 
     name: ClassVar[str] = "layer-integrated-gradients"

@@ -290,7 +290,7 @@ def test_opening_the_dock_is_instant(make_napari_viewer_proxy: Any, small_demos:
         _frame, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Seg-Grad-CAM")
         taken.append(time.process_time() - begun)
         viewer.window.remove_dock_widget(dock)
-    assert min(taken) < 0.3, taken
+    assert min(taken) < 0.5, taken
 
 
 def test_the_command_is_in_the_menu() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from napari.components import ViewerModel
+from napari.components import Dims
 from napari.layers import Image, Labels, Shapes
 from scipy.ndimage import distance_transform_edt
 
@@ -69,7 +69,7 @@ def drawings(draw: st.DrawFn, kinds: tuple[str, ...] = KINDS) -> tuple[str, np.n
 
 def image_plan(transform: dict[str, Any], shape: tuple[int, ...] = SIZE) -> InputPlan:
     image = Image(np.zeros(shape, np.float32), contrast_limits=(0, 1), **transform)
-    return plan_input(image, ViewerModel().dims, 2, 1)
+    return plan_input(image, Dims(), 2, 1)
 
 
 def drawn_on(
@@ -84,7 +84,7 @@ def drawn_on(
 
 def region(layer: Shapes | Labels, plan: InputPlan) -> np.ndarray:
     mask = mask_from_labels if isinstance(layer, Labels) else mask_from_shapes
-    return mask(layer, plan, ViewerModel().dims)
+    return mask(layer, plan, Dims())
 
 
 @settings(max_examples=25)

@@ -217,6 +217,21 @@ def test_bad_regions(region: object, message: str) -> None:
         EXPLAINER.explain(region, target=1)
 
 
+@pytest.mark.parametrize("method", ["seg-grad-cam", "ablation-cam", "occlusion"])
+def test_a_class_against_itself_is_refused_before_anything_runs_for_it(method: str) -> None:
+    predicted = int(np.bincount(EXPLAINER.prediction.ravel()).argmax())
+    steps: list[object] = []
+    with pytest.raises(sgc.TargetError, match="against itself"):
+        EXPLAINER.explain(
+            sgc.everywhere(),
+            method=method,
+            score="margin",
+            versus=predicted,
+            progress=lambda *step: steps.append(step),
+        )
+    assert steps == []
+
+
 def test_bad_questions() -> None:
     everywhere = sgc.everywhere()
     with pytest.raises(sgc.TargetError, match="its classes are 0 \\(class 0\\), 1"):

@@ -63,6 +63,26 @@ def test_a_cancelled_job_gives_no_result(qtbot: Any, finishes: bool) -> None:
     assert seen == [("cancelled", None), ("ended", None)]
 
 
+def test_work_of_a_moment_is_reported_at_once_and_once(qtbot: Any) -> None:
+    job = Job("adding", lambda _progress, _cancel: 5)
+    seen = outcomes(job)
+    job.start_and_wait()
+    assert seen == [("succeeded", 5), ("ended", None)]
+    qtbot.wait(50)  # the thread's own end comes later, and says nothing more
+    assert len(seen) == 2
+
+
+def test_longer_work_goes_on_in_its_thread(qtbot: Any) -> None:
+    go_on = threading.Event()
+    job = Job("waiting", lambda _progress, _cancel: go_on.wait(20))
+    seen = outcomes(job)
+    job.start_and_wait()
+    assert seen == []
+    go_on.set()
+    qtbot.waitUntil(lambda: ("ended", None) in seen, timeout=20_000)
+    assert seen == [("succeeded", True), ("ended", None)]
+
+
 def test_between_two_steps_the_event_loop_turns(qtbot: Any) -> None:
     order: list[str] = []
 

@@ -122,16 +122,14 @@ class Explainer:
     @property
     def logits(self) -> NDArray[np.float32]:
         """Logits of shape (classes, *spatial), on the image grid; computed once."""
-        with self.network.lock:
+        with self.network.lock, as_found(self.network.module):
             return self._views.logits()
 
     @property
     def prediction(self) -> NDArray[np.intp]:
         """Class with the largest logit at every pixel, of the image's spatial shape."""
-        logits = self.logits
-        if self._predicted_of is None or self._predicted_of[0] is not logits:
-            self._predicted_of = logits, np.asarray(logits.argmax(axis=0))
-        return self._predicted_of[1]
+        with self.network.lock, as_found(self.network.module):
+            return self._most_likely()
 
     def explain(
         self,
@@ -312,13 +310,21 @@ class Explainer:
             for (question, region), one in zip(questions, found, strict=True)
         ]
 
+    def _most_likely(self) -> NDArray[np.intp]:
+        """The prediction; call it inside `as_found`."""
+        logits = self._views.logits()
+        if self._predicted_of is None or self._predicted_of[0] is not logits:
+            self._predicted_of = logits, np.asarray(logits.argmax(axis=0))
+        return self._predicted_of[1]
+
     def _predicted(self, window: Box) -> NDArray[np.intp]:
-        return self.prediction[window]
+        return self._most_likely()[window]
 
     def _class(self, target: int | str, region: Footprint) -> int:
         """Class c as an index; it may depend on the prediction."""
         if target == "predicted":
-            return int(np.bincount(self.prediction[region.box][region.counting_for]).argmax())
+            predicted = self._predicted(region.box)
+            return int(np.bincount(predicted[region.counting_for]).argmax())
         return self.network.class_index(target)
 
     def _explanation(

@@ -95,7 +95,8 @@ class Heatmap:
         """
         resized: NDArray[np.float32] = self.signed
         kept = None if signed else self.kept
-        for axis, size in enumerate(self.image_shape):
+        # The last axis first: whole rows are then copied for the others, which is faster.
+        for axis, size in reversed(list(enumerate(self.image_shape))):
             if (self.scale[axis], self.translate[axis], self.signed.shape[axis]) == (1, 0, size):
                 continue  # there is a position on every pixel
             at = np.subtract(np.arange(size), self.translate[axis], dtype=np.float64)
@@ -118,9 +119,12 @@ def _interpolate(
     high = np.minimum(low + 1, values.shape[axis] - 1)
     share = _along(axis, (at - low).astype(np.float32), values.ndim)
     # The functions of numpy, because they work on dask arrays too and leave them on disk.
-    below, above = np.take(values, low, axis), np.take(values, high, axis)
-    between: NDArray[np.float32] = below * (1 - share) + above * share
-    return between.astype(np.float32, copy=False)
+    below = np.take(values, low, axis).astype(np.float32, copy=False)
+    between: NDArray[np.float32] = np.take(values, high, axis).astype(np.float32, copy=False)
+    between -= below
+    between *= share
+    between += below
+    return between
 
 
 def _along(axis: int, values: NDArray[Any], ndim: int) -> NDArray[Any]:

@@ -45,6 +45,11 @@ def find(
     """
     first, _ = questions[0]
 
+    def target_of(question: Question, region: Footprint) -> int:
+        target = class_of(question.target, region)
+        question.score.check(target)  # before anything runs for it
+        return target
+
     def ground(question: Question, region: Footprint, sees_all: bool = False) -> Ground:
         return ground_of(
             network,
@@ -52,7 +57,7 @@ def find(
             question.layers,
             question.score.region(on_output(region, view.grid)),
             region,
-            class_of(question.target, region),
+            target_of(question, region),
             question.score,
             progress,
             cancel,
@@ -71,7 +76,7 @@ def find(
         asked.append(
             Asked(
                 question.score.region(on_output(region, view.grid)),
-                partial(class_of, question.target, region),
+                partial(target_of, question, region),
                 question.target == "predicted",
                 question.score,
                 prepared,

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -118,8 +119,8 @@ class Job:
 
     def decide(self) -> None:
         """Know the class."""
-        self.target = self.asked.target()
-        self.asked.score.check(self.target)
+        if self.target < 0:
+            self.target = self.asked.target()
 
     def begin(self, layers: Sequence[NetworkLayer], keeps: bool) -> None:
         """Begin with no gradients.
@@ -136,6 +137,11 @@ class Job:
         self.answers, self._weights, self._totals = {}, {}, {}
 
     @property
+    def keeps_gradients(self) -> bool:
+        """Whether its gradients are there, and not their sums alone."""
+        return all(gradient.keeps for gradient in self.gradients.values())
+
+    @cached_property
     def key(self) -> Key:
         """What its gradients depend on, once the class is decided."""
         region = self.asked.region

@@ -38,13 +38,11 @@ class KeptGradients:
         Parameters
         ----------
         gradients
-            By question, and by name of the network layer. Those of which sums alone are known are
-            left out.
+            By question, and by name of the network layer.
         room
             Bytes that they may take.
         """
-        whole = {key: g for key, g in gradients.items() if all(one.keeps for one in g.values())}
-        self._kept = whole if _bytes(whole) <= room else {}
+        self._kept = dict(gradients) if _bytes(gradients) <= room else {}
 
     def of(self, key: Key, layers: Sequence[NetworkLayer]) -> dict[str, LayerGradient] | None:
         """Gradients of a question, if those of all these network layers are kept."""

@@ -116,16 +116,19 @@ class Passes:
             found |= self._on_whole(on_crops, run, _SIZE_MATTERS)
         if not kept.once:
             kept.gradients.clear()
-            gradients = {job.key: job.gradients for job in jobs}
+            gradients = {job.key: job.gradients for job in jobs if job.keeps_gradients}
             kept.gradients.keep(gradients, kept.budget - kept.used)
         return [found[number] for number in range(len(asked))]
 
     def _is_known(self, job: Job, layers: Sequence[NetworkLayer]) -> bool:
         """Whether the gradients of a question are kept: another method or extent was asked."""
-        if not self._activations.has_logits:
+        kept = self._activations
+        if not kept.has_logits:
             return False
         job.decide()
-        gradients = self._activations.gradients.of(job.key, layers)
+        if not kept.gradients.have(layers):
+            return False
+        gradients = kept.gradients.of(job.key, layers)
         job.gradients = gradients or {}
         return gradients is not None
 

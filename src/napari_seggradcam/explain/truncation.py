@@ -139,16 +139,17 @@ def largest_mass(mass: NDArray[np.float64], share: float) -> Mask:
     share
         Above 0, at most 1.
     """
-    flat = mass.ravel()
-    kept = np.zeros(flat.size, bool)
-    some = np.flatnonzero(flat > 0)  # a small part of the positions for most questions
-    if some.size:
-        order = some[np.argsort(-flat[some], kind="stable")]
-        sums = np.cumsum(flat[order])
-        # Rounding may leave the sum of a share of 1 below what is asked for.
-        count = int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-12))) + 1
-        kept[order[:count]] = True
-    return kept.reshape(mass.shape)
+    falling = np.sort(mass[mass > 0])[::-1]  # a small part of the positions for most questions
+    if not falling.size:
+        return np.zeros(mass.shape, bool)
+    sums = np.cumsum(falling)
+    # Rounding may leave the sum of a share of 1 below what is asked for.
+    count = int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-12))) + 1
+    least = falling[count - 1]
+    kept: Mask = mass > least
+    equals = np.flatnonzero(mass == least)
+    kept.ravel()[equals[: count - np.count_nonzero(kept)]] = True
+    return kept
 
 
 def within_reach(

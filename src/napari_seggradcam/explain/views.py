@@ -18,7 +18,7 @@ from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
-from ..networks.running import as_found, state_of, version_of
+from ..networks.running import state_of, version_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
 from .activations import Activations, Cancel
 from .regions.region import Box, Footprint
@@ -157,15 +157,16 @@ class Views:
         return self._view
 
     def logits(self, cancel: Cancel | None = None) -> NDArray[np.float32]:
-        """Logits of shape (classes, *spatial), on the image grid; computed once."""
-        with as_found(self._network.module):
-            if self._windows:
-                return self._of_patches(cancel)
-            activations = self.view(0).activations
-            logits = activations.logits
-            if self._logits is None or self._logits[0] is not logits:
-                self._logits = logits, self._network.on_image(logits, self._prepared)
-            return self._logits[1]
+        """Logits of shape (classes, *spatial), on the image grid; computed once.
+
+        Call it inside `as_found`.
+        """
+        if self._windows:
+            return self._of_patches(cancel)
+        logits = self.view(0).activations.logits
+        if self._logits is None or self._logits[0] is not logits:
+            self._logits = logits, self._network.on_image(logits, self._prepared)
+        return self._logits[1]
 
     def _of_patches(self, cancel: Cancel | None) -> NDArray[np.float32]:
         tensors = state_of(self._network.module)

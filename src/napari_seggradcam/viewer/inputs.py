@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -73,7 +74,7 @@ class InputPlan:
         """Spatial shape of what the network sees: the shape of masks and logits."""
         return tuple(self.grid.shape[axis] for axis in self.spatial_axes)
 
-    @property
+    @cached_property
     def grid(self) -> Grid:
         """Grid over all axes of the layer's data but colour.
 

@@ -93,12 +93,14 @@ def show_values(layer: Image, values: Values, **facts: Any) -> None:
 
 def _show_limits(layer: Image, limits: tuple[float, float]) -> None:
     """Set contrast limits, and their range where it is too wide or too narrow for a slider."""
-    if tuple(layer.contrast_limits) != tuple(limits):
-        layer.contrast_limits = limits
+    if tuple(layer.contrast_limits) == tuple(limits):
+        return
     low, high = layer.contrast_limits_range
     # Every assignment is drawn, so that a range that serves as well is left.
-    if high - low > _WIDEST * (limits[1] - limits[0]):
-        layer.contrast_limits_range = limits
+    if low > limits[0] or high < limits[1] or high - low > _WIDEST * (limits[1] - limits[0]):
+        with layer.events.contrast_limits.blocker():  # napari sets them to what they are
+            layer.contrast_limits_range = limits
+    layer.contrast_limits = limits
 
 
 def _numbers(value: Any) -> Any:

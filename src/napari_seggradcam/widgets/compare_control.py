@@ -240,7 +240,7 @@ class CompareControl(QObject):
                 self.show(asked)
             self._on_looks()
 
-        self._start(Job("preparing maps", work), then)
+        self._start(Job("preparing maps", work), then, at_once=True)
 
     def _on_outline(self) -> None:
         shown = bool(self._section.outline.value)
@@ -286,12 +286,15 @@ class CompareControl(QObject):
         self._section.problem.say(f"Writing {path.name}…", "hint")
         self._start(Job(f"writing {path.name}", work), self._on_written)
 
-    def _start(self, job: Job, then: Any) -> None:
+    def _start(self, job: Job, then: Any, at_once: bool = False) -> None:
         self._job = job
         job.succeeded.connect(then)
         job.failed.connect(self._on_failed)
         job.ended.connect(self._on_ended)
-        job.start()
+        if at_once:
+            job.start_and_wait()
+        else:
+            job.start()
         self.changed.emit()
 
     def _on_written(self, path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from threading import Event
 from typing import Any
 
 from napari.qt.threading import create_worker
@@ -20,6 +21,9 @@ from ..errors import Cancelled
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]
 Work = Callable[[Progress, Cancel], Any]
+
+# A window that stands still for so long is not noticed.
+_AT_ONCE = 0.1
 
 # Drawing a progress bar takes longer than many a step.
 _SECONDS_BETWEEN_PROGRESS = 0.05
@@ -38,6 +42,7 @@ class _Task:
         self._description = description
         self._work = work
         self.bridge = _Bridge()
+        self.done = Event()
         self.cancel: Cancel = lambda: False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -51,6 +56,7 @@ class _Task:
             self.result = self._work(self._progress, self.cancel)
         except Exception as error:
             self.error = error
+        self.done.set()
 
     def _progress(self, done: int, total: int, what: str) -> None:
         now = time.monotonic()
@@ -94,6 +100,18 @@ class Job(QObject):
     def start(self) -> None:
         """Begin, in a thread of Qt's pool."""
         self._worker.start()
+
+    def start_and_wait(self) -> None:
+        """Begin, and report in this turn of the event loop if the work is done within a moment.
+
+        While Qt draws the window no thread runs Python, so that work of some milliseconds takes
+        several times as long once the event loop goes on. What takes longer than the moment goes
+        on in its thread.
+        """
+        self.start()
+        if self._task.done.wait(_AT_ONCE):
+            self._worker.finished.disconnect(self._on_finished)
+            self._on_finished()
 
     def cancel(self) -> None:
         """Ask the work to stop at its next opportunity."""

@@ -96,7 +96,7 @@ class LiveControl(QObject):
         self._job.succeeded.connect(self._on_answer)
         self._job.failed.connect(self._on_failed)
         self._job.ended.connect(self._on_ended)
-        self._job.start()
+        self._job.start_and_wait()
 
     def _on_answer(self, made: tuple[Answer, Prepared]) -> None:
         if self._run.running:  # a newer question, which has everything that this one asked

@@ -4,18 +4,19 @@ Usage: python benchmarks/switching.py [ROUNDS]
 
 Needs a screen, or a virtual one: ``xvfb-run -a -s "-screen 0 1600x1200x24" python …``. In a real
 napari window the nuclei sample (512 x 512 pixels) is asked about once with the shipped network,
-for a network layer per stage. Then method and truncation are chosen in turn, in every comparison
-mode. Printed is the time in ms from the change of the field to the moment when all layers show the
-new values, and to the end of the drawing that follows (in software where there is no graphics
-card); of it what the GUI thread has worked; and the time from ticking *Signed maps* to the updated
-layers.
+for a network layer per stage. Then method, truncation and display are changed in turn, in every
+comparison mode. Printed is the time in ms from the change of the field to the moment when all
+layers show it; of it what the GUI thread has worked; and the time to the end of the drawing that
+follows (in software where there is no graphics card). At the end come the modes themselves, which
+add layers to napari and remove them.
 """
 
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, islice, repeat
 
 os.environ["NAPARI_CONFIG"] = ""
@@ -55,12 +56,21 @@ class Stopwatch:
 
     def take(self, change: Callable[[], None]) -> tuple[float, float, float]:
         """Seconds to the updated layers, of it worked in this thread, and to the drawing's end."""
-        QTest.qWait(300)
         self._shown.clear()
+        return self._timed(change, lambda: self._shown[0] if self._shown else None)
+
+    def take_at_once(self, change: Callable[[], None]) -> tuple[float, float, float]:
+        """The same of a change that is made when the field's own event ends."""
+        return self._timed(change, lambda: (time.perf_counter(), time.thread_time()))
+
+    def _timed(
+        self, change: Callable[[], None], when: Callable[[], tuple[float, float] | None]
+    ) -> tuple[float, float, float]:
+        QTest.qWait(300)
         started, worked = time.perf_counter(), time.thread_time()
         change()
-        turn_until(lambda: bool(self._shown))
-        shown, done = self._shown[0]
+        turn_until(lambda: when() is not None)
+        shown, done = when()
         QApplication.processEvents()
         drawn = time.perf_counter() - started
         turn_until(lambda: not (self._dock.live_control.running or self._dock.run_control.running))
@@ -89,6 +99,18 @@ def changes(dock: object, rounds: int) -> dict[str, list[Callable[[], None]]]:
     for word in islice(cycle, rounds * len(EXTENTS)):
         found[f"extent: {word}"].append(choose(fields.extent, word))
     return found
+
+
+def displays(dock: object, rounds: int) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What is chosen below *Compare*, by what it is called in the table."""
+    section = dock.compare
+    names = list(dock.compare_control.answer.explanation)
+    for turn in range(rounds):
+        yield "colormap", choose(section.colormap, section.colormap.choices[turn % 2])
+        yield "opacity", choose(section.opacity, 0.5 + 0.1 * (turn % 2))
+        yield "outline", choose(section.outline, bool(turn % 2))
+        if section.mode != "grid":  # which shows all of them
+            yield "network layer", partial(section.row_chosen.emit, names[turn % len(names)])
 
 
 def in_order(found: dict[str, list[Callable[[], None]]], rounds: int) -> list[tuple[str, Callable]]:
@@ -131,12 +153,29 @@ def main(rounds: int) -> None:
         for signed in [True, False] * rounds:
             times = stopwatch.take(choose(dock.compare.signed, signed))
             taken.setdefault("signed maps", []).append(times)
+        for name, change in displays(dock, 2 * rounds):
+            taken.setdefault(name, []).append(stopwatch.take_at_once(change))
         print(mode)
         for name, times in taken.items():
             print(row(name, times), flush=True)
         print(row("all", list(chain.from_iterable(taken.values()))), flush=True)
+    print_modes(dock, rounds, idle)
     dock.detach()
     viewer.close()
+
+
+def print_modes(dock: object, rounds: int, idle: Callable[[], bool]) -> None:
+    """Print how long it takes to enter a mode from *Overlay*, and to leave it."""
+    modes, taken = dock.compare.modes, {}
+    for mode in ["overlay", *(("grid", "overlay", "stack", "overlay") * rounds)]:
+        before, started = dock.compare_control.modes.mode, time.perf_counter()
+        modes[mode].click()
+        turn_until(idle)
+        taken.setdefault(f"{before} to {mode}", []).append(1000 * (time.perf_counter() - started))
+        QTest.qWait(300)
+    print("modes, until all layers are there")
+    for name, times in taken.items():
+        print(f"  {name:24}{statistics.median(times):8.0f} ({max(times):.0f})", flush=True)
 
 
 if __name__ == "__main__":

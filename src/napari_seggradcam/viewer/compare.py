@@ -21,7 +21,7 @@ from .inputs import ImageInput, InputPlan
 from .mosaic import HEAT, NAMES, Mosaic, build_mosaic, with_values
 from .ownership import METADATA_KEY, marker_of, own_layers, seal
 from .regions import pixel_at
-from .replacing import show_instead, show_values
+from .replacing import assign, show_instead, show_values
 from .results import ResultLayers
 from .stack import Sliders, Stack, build_stack
 from .view_state import ViewState, grid_of, text_of
@@ -242,7 +242,7 @@ class Compare:
             yield
             return
         for layer in list(self._viewer.layers):
-            layer.visible = False
+            assign(layer, visible=False)
         if isinstance(prepared.content, Mosaic):
             self._viewer.cursor.events.position.connect(self._on_pointer)
         # Below the user's layers, because napari counts the cells from the bottom.
@@ -286,7 +286,7 @@ class Compare:
             self._viewer.dims.set_current_step(0, content.names.index(name))
         elif self.mode == "overlay":
             for key, layer in ResultLayers(self._viewer).heatmaps().items():
-                layer.visible = name is None or key == name
+                assign(layer, visible=name is None or key == name)
 
     def leave(self) -> None:
         """Remove what the mode added and restore what it found; nothing to do in Overlay."""
@@ -309,7 +309,7 @@ class Compare:
 
     def _show_stack(self, prepared: Prepared, settings: ResultSettings) -> None:
         for layer in own_layers(self._viewer, "heatmap"):
-            layer.visible = False
+            assign(layer, visible=False)
         (self._stack_layer,) = self._layers(prepared, settings)
         index = len(self._viewer.layers)
         for outline in own_layers(self._viewer, "region"):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .inputs import InputPlan
 from .ownership import mark
+from .replacing import assign
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation, Heatmap
@@ -90,6 +91,13 @@ def heatmap_layer(
         **plan.transform(heatmap.scale, heatmap.translate),
     )
     return mark(layer, "heatmap", name, **heatmap_facts(explanation, name, run_id))
+
+
+def restyle(layer: Image, settings: ResultSettings) -> None:
+    """Give a layer of heatmaps the colormap and opacity of the settings."""
+    if layer.colormap.name != settings.colormap:
+        layer.colormap = settings.colours
+    assign(layer, opacity=settings.opacity)
 
 
 def heatmap_facts(explanation: "Explanation", name: str, run_id: str) -> dict[str, Any]:

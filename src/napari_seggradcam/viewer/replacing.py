@@ -42,6 +42,13 @@ def show_instead(old: Layer, new: Layer) -> None:
     seal(old)
 
 
+def assign(layer: Layer, **values: Any) -> None:
+    """Set attributes of a layer that have other values now; napari draws for equal ones too."""
+    for name, value in values.items():
+        if getattr(layer, name) != value:
+            setattr(layer, name, value)
+
+
 _WIDEST = 20.0
 """Times the contrast limits that their range may be."""
 

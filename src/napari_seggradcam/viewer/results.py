@@ -11,12 +11,13 @@ from .heatmaps import (
     heatmap_facts,
     heatmap_layer,
     region_layer,
+    restyle,
     shown_scale,
     shown_values,
 )
 from .inputs import InputPlan
 from .ownership import METADATA_KEY, own_layers, seal
-from .replacing import Values, show_instead, show_values
+from .replacing import Values, assign, show_instead, show_values
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
@@ -177,9 +178,8 @@ class ResultLayers:
     def restyle(self, settings: ResultSettings) -> None:
         """Give the heatmaps of the last run another colormap, opacity and blending."""
         for layer in self.heatmaps().values():
-            layer.colormap = settings.colours
-            layer.opacity = settings.opacity
-            layer.blending = settings.blending
+            restyle(layer, settings)
+            assign(layer, blending=settings.blending)
 
     def clear(self) -> int:
         """Remove all our layers, of every run; return how many there were."""

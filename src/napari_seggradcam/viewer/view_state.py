@@ -6,6 +6,8 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Layer
 
+from .replacing import assign
+
 _GRID = ("stride", "shape", "spacing", "enabled")
 _CAMERA = ("center", "zoom", "angles")
 _TEXT = ("text", "visible")
@@ -68,7 +70,7 @@ class ViewState:
         """Put everything back on the layers that are still there."""
         for layer, visible in self.visible:
             if layer in viewer.layers:
-                layer.visible = visible
+                assign(layer, visible=visible)
         for model, values in (
             (grid_of(viewer), self.grid),
             (camera_of(viewer), self.camera),

@@ -14,7 +14,9 @@ from qtpy.QtWidgets import QFileDialog
 from ..errors import SegGradCamError
 from ..explain.words import extent_in_words, method_in_words, score_in_words
 from ..viewer.compare import Compare, Prepared
+from ..viewer.heatmaps import restyle
 from ..viewer.ownership import marker_of, own_layers
+from ..viewer.replacing import assign
 from ..viewer.results import ResultLayers, ResultSettings
 from .compare import CompareSection, ResultRow
 from .job import Cancel, Delivery, Job, Progress
@@ -220,8 +222,7 @@ class CompareControl(QObject):
         self._results.restyle(looks)
         for view in own_layers(self._viewer, "view"):
             if isinstance(view, Image) and _shows_heat(view):
-                view.colormap = looks.colours
-                view.opacity = looks.opacity
+                restyle(view, looks)
         self._on_outline()
 
     def _on_signed(self) -> None:
@@ -247,7 +248,7 @@ class CompareControl(QObject):
         overlay = self.modes.mode == "overlay"
         for layer in own_layers(self._viewer, "region" if overlay else "view"):
             if isinstance(layer, Labels):
-                layer.visible = shown
+                assign(layer, visible=shown)
 
     def _on_save(self) -> None:
         path, _filter = QFileDialog.getSaveFileName(

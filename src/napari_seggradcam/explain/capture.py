@@ -27,6 +27,7 @@ from ..networks.running import (
     stop_if,
     tensors_in,
 )
+from ..progress import Cancel
 from .patches import Patch
 
 Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
@@ -157,7 +158,7 @@ def read(
     tensor: torch.Tensor,
     layers: Sequence[NetworkLayer],
     on_maps: Callable[[str, torch.Tensor], None],
-    cancel: Callable[[], bool] | None,
+    cancel: Cancel | None,
     run: Run | None = None,
 ) -> torch.Tensor:
     """Logits of a padded input, without gradients, and on the way feature maps.
@@ -250,7 +251,7 @@ class Capture(Taps):
         self,
         score: torch.Tensor,
         on_gradient: OnGradient,
-        cancel: Callable[[], bool] | None,
+        cancel: Cancel | None,
         again: bool = False,
     ) -> None:
         """Visit every kept map's gradient once, from the logits up.

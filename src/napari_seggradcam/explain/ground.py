@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..progress import Cancel, Progress
 from .crops import CropPlanner
-from .input_score import Cancel, InputScore, Progress
+from .input_score import InputScore
 from .reach import Reach, reach_of
 from .regions.output import OutputRegion
 from .regions.region import Box, Footprint, Mask, whole

@@ -20,7 +20,8 @@ from ..networks.network import Network
 from ..networks.outputs import MapGrid
 from ..networks.running import state_of, version_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
-from .activations import Activations, Cancel
+from ..progress import Cancel
+from .activations import Activations
 from .regions.region import Box, Footprint
 
 Sizes = tuple[int, ...]

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError, TrainingDataError
+from ..progress import Cancel, Progress
 from .folders import read_channels_first, read_mask
-from .sources import IGNORE, Cancel, ImageAndLabels, Progress
+from .sources import IGNORE, ImageAndLabels
 
 GROUPS = {
     "flat": "#804080",

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ..errors import Cancelled
 from ..networks.network import Network
-from .sources import IGNORE, Cancel, TrainingSource
+from ..progress import Cancel
+from .sources import IGNORE, TrainingSource
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from input_scores import (
     sum_over,
 )
 from napari_seggradcam.errors import Cancelled, OptionError
-from napari_seggradcam.explain.substitution import LayerAttribution, LayerIntegratedGradients
-from napari_seggradcam.explain.substitution.layer_integrated_gradients import NO_PATH
+from napari_seggradcam.explain.methods.attributing import Attributed
+from napari_seggradcam.explain.methods.gradient import NO_PATH
+from napari_seggradcam.explain.substitution import LayerIntegratedGradients
 
 SHAPE = (24, 32)
 MASK = box(*SHAPE)
@@ -35,7 +36,7 @@ def unet(**options: object) -> nn.Module:
 
 def attribute(
     network: sgc.Network, name: str, tensor=IMAGE, mask=MASK, row=1, method=None, **options
-) -> LayerAttribution:
+) -> Attributed:
     (layer,) = network.select_layers(name)
     with score_of(network, tensor, sum_over(mask, row), **options) as score:
         return (method or LayerIntegratedGradients()).attribute(score, layer)

@@ -3,7 +3,7 @@
 They run through captum, which the extra ``methods`` installs.
 """
 
-from .attribution import Attribution, PixelMethod
+from .attribution import PixelMethod
 from .gradients import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from .occlusion import Occlusion
 
@@ -14,7 +14,6 @@ METHODS: dict[str, type[PixelMethod]] = {
 
 __all__ = [
     "METHODS",
-    "Attribution",
     "InputTimesGradient",
     "IntegratedGradients",
     "Occlusion",

@@ -9,8 +9,10 @@ import torch
 
 from ...errors import OptionError
 from ..input_score import InputScore
+from ..methods.attributing import Attributed
 from ..neutral_inputs import check_kind, kind_in_words
-from .attribution import Attribution, PixelMethod, check_count, load_captum
+from ..options import check_whole
+from .attribution import PixelMethod, load_captum
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ class Occlusion(PixelMethod):
 
     def __post_init__(self) -> None:
         check_kind(self.baseline, ("zero", "mean", "blur"))
-        for value, what in ((self.window, "The window"), (self.stride, "The stride")):
+        for option, value in (("window", self.window), ("stride", self.stride)):
             for one in [value] if isinstance(value, int) else value:
-                check_count(one, what)
+                check_whole(option, one)
 
-    def attribute(self, score: InputScore) -> Attribution:
+    def attribute(self, score: InputScore) -> Attributed:
         """Mean loss of score over windows; see `PixelMethod.attribute`."""
         captum = load_captum(self.name)
         channels, *sizes = score.tensor.shape[1:]
@@ -66,7 +68,7 @@ class Occlusion(PixelMethod):
             baselines=score.neutral(self.baseline),
             perturbations_per_eval=score.batch,
         )
-        return Attribution.of(
+        return Attributed.of(
             values,
             window=window,
             stride=stride,

@@ -295,11 +295,13 @@ class Compare:
         self._viewer.cursor.events.position.disconnect(self._on_pointer)
         self._viewer.dims.events.current_step.disconnect(self._on_step)
         before, self._before, self._prepared, self._stack_layer = self._before, None, None, None
-        grid_of(self._viewer).enabled = False
         self._sliders, self._built, self.wants_reset_view = None, 0, False
-        for layer in own_layers(self._viewer, "view"):
-            self._viewer.layers.remove(layer)
-        before.restore(self._viewer)
+        # Else napari collects garbage and draws after every layer.
+        with self._viewer.layers.batched_update():
+            grid_of(self._viewer).enabled = False
+            for layer in own_layers(self._viewer, "view"):
+                self._viewer.layers.remove(layer)
+            before.restore(self._viewer)
 
     def _insert(self, index: int, layer: Layer) -> None:
         self._viewer.layers.insert(index, layer)

@@ -188,8 +188,9 @@ class ResultLayers:
             for layer in own_layers(self._viewer)
             if layer.metadata[METADATA_KEY]["kind"] != "view"
         ]
-        for layer in mine:
-            self._viewer.layers.remove(layer)
+        with self._viewer.layers.batched_update():
+            for layer in mine:
+                self._viewer.layers.remove(layer)
         return len(mine)
 
     def _add(self, layer: Layer) -> Any:

@@ -49,6 +49,19 @@ def test_importing_leaves_nothing_behind(tmp_path: Path) -> None:
     )
 
 
+def test_segmentation_models_need_no_compiler(tmp_path: Path) -> None:
+    pytest.importorskip("segmentation_models_pytorch")
+    run(
+        tmp_path,
+        START + "kept = torch.library.Library('torchvision', 'FRAGMENT')\n"  # see conftest.py
+        "for name in ('nms', 'qnms'):\n"
+        "    kept.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')\n"
+        "smp = load_package('segmentation_models_pytorch', 'smp', 'smp')\n"
+        "smp.Unet('resnet18', encoder_weights=None)(torch.zeros(2, 3, 32, 32))\n"
+        "assert 'torch._dynamo' not in sys.modules\n",
+    )
+
+
 def test_what_was_deferred_is_what_the_compiler_says(tmp_path: Path) -> None:
     run(
         tmp_path,

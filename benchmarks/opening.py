@@ -7,6 +7,9 @@ drawn, written by the library that writes such files. A fresh process opens it a
 imports, reading, checks and probing included. Another fresh process imports torch and the library
 that builds or reads networks of the format, and does nothing with them; the first row is torch
 alone. Times are medians, on the clock and of the processor (user and system).
+
+A process whose library imports torchvision imports torch before anything else, for torchvision's
+sake, and so without what the program does to import it faster (see `cli.collecting`).
 """
 
 import argparse
@@ -38,6 +41,7 @@ for name in ("nms", "qnms"):
     kept.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 """
 exec(TORCHVISION)
+TORCH = "import torch\n"
 WIDTH = 41  # of the U-Net with depth 4: 12.7 million parameters
 
 
@@ -254,6 +258,8 @@ FORMATS: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
+WITH_TORCHVISION = ("smp", "MONAI", "Hugging Face")  # or with libraries that import it
+
 # What has to be imported for networks of a format beside torch, by whoever opens them.
 LIBRARIES = {
     "BioImage.IO": "import bioimageio.spec.model",
@@ -273,7 +279,7 @@ def timed(program: str, words: list[str]) -> tuple[float, float, str]:
     ours = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started, before = time.perf_counter(), os.times()
     found = subprocess.run(
-        [sys.executable, "-c", TORCHVISION + program, *words],
+        [sys.executable, "-c", program, *words],
         capture_output=True,
         text=True,
         env=ours,
@@ -303,12 +309,13 @@ def measure(name: str, repeats: int) -> str:
         warnings.simplefilter("ignore")  # TorchScript's exporters call themselves deprecated
         words = FORMATS[name](Path(folder))
         opening = "from napari_seggradcam.cli import app; app()"
-        wall, used, printed = medians(opening, ["open", "--json", *words], repeats)
+        first = TORCHVISION if name in WITH_TORCHVISION else ""
+        wall, used, printed = medians(first + opening, ["open", "--json", *words], repeats)
         card = json.loads(printed)
         megabytes = size_of(Path(words[0]))
     alone = " | "
     if name in LIBRARIES:
-        library = medians(LIBRARIES[name], [], repeats)
+        library = medians((first or TORCH) + LIBRARIES[name], [], repeats)
         alone = f"{library[0]:.1f} | {library[1]:.1f}"
     numbers = f"{card['parameters'] / 1e6:.1f} | {megabytes:.0f} | {wall:.1f} | {used:.1f}"
     return f"| {name} | {numbers} | {alone} |"
@@ -325,7 +332,7 @@ def main() -> None:
         "| format | million parameters | MB | seconds | processor | its library | processor |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    wall, used, _ = medians("", [], given.repeats)
+    wall, used, _ = medians(TORCH, [], given.repeats)
     lines.append(f"| *torch alone* | | | {wall:.1f} | {used:.1f} | | |")
     print(*lines, sep="\n", flush=True)
     for name in given.formats:

@@ -113,9 +113,12 @@ def open_network(
         raise OptionError(
             f"{contents.path} has one set of weights and not {weights!r}; leave weights= out."
         )
-    needs = format_.needs(contents, request)
-    gate(contents, needs, trust)
-    reading = format_.read(contents, request)
+    try:
+        needs = format_.needs(contents, request)
+        gate(contents, needs, trust)
+        reading = format_.read(contents, request)
+    finally:
+        contents.clear()
     given = {
         "axes": axes,
         "channels": channels,

@@ -125,6 +125,53 @@ def test_every_kind_of_weights_in_every_form(
         assert {layer.module for layer in network.layers if layer.module} <= modules.keys()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_are_unpacked_once_and_deleted(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any
+) -> None:
+    path = with_all_weights(tmp_path_factory.getbasetemp(), False)
+    read, names = Contents.read, []
+
+    def noted(self: Contents, name: str = "", **limits: int) -> bytes:
+        names.append(name)
+        return read(self, name, **limits)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Contents, "read", noted)
+    sgc.open_network(path, weights=kind, trust=True)
+    named = yaml.safe_load(read(Contents(path), "rdf.yaml"))["weights"][kind]["source"]
+    assert names.count(named) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_unpacked_is_gone_with_its_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    contents = Contents(with_all_weights(tmp_path_factory.getbasetemp(), False))
+    file = contents.unpacked("rdf.yaml", 2**20)
+    assert contents.unpacked("rdf.yaml", 2**20) is file
+    assert file.read() == contents.read("rdf.yaml")
+    contents.clear()
+    assert not list(tmp_path.iterdir())
+    assert contents.unpacked("rdf.yaml", 2**20).path.is_file()
+    with pytest.raises(NetworkFileError, match="bytes"):
+        contents.unpacked("README.md", 1)
+    del contents
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_stays_unpacked_of_a_refused_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any
+) -> None:
+    path = with_all_weights(tmp_path_factory.getbasetemp(), False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(UntrustedNetwork) as refused:
+        sgc.open_network(path, weights=KINDS[0])
+    assert refused.value.source
+    assert not list(tmp_path.iterdir())
+
+
 def test_volumes(tmp_path: Path) -> None:
     kwargs = {"ndim": 3, "channels": 2}
     module = small_unet(**kwargs)

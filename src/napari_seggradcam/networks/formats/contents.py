@@ -5,13 +5,17 @@ would fill the disk or the memory, or whose members lie outside of them.
 """
 
 import hashlib
+import shutil
 import struct
+import tempfile
+import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ...errors import NetworkFileError
 
@@ -55,6 +59,7 @@ class Contents:
             self.start = b"" if self.is_folder else _start_of(path)
         self.is_zip = self.start.startswith(b"PK\x03\x04")
         self.names = self._names()
+        self._unpacked: dict[str, tuple[Contents, Callable[[], Any]]] = {}
 
     @property
     def is_safetensors(self) -> bool:
@@ -99,6 +104,26 @@ class Contents:
             what = f"{name} in {self.path}" if name else str(self.path)
             raise NetworkFileError(f"{what} has more than {most:,} bytes; expected a smaller one.")
         return content
+
+    def unpacked(self, name: str, most: int) -> "Contents":
+        """A member of an archive as a file, until `clear` is called; see `read`.
+
+        It is written once, so that what was looked at is what is opened.
+        """
+        if name not in self._unpacked:
+            content = self.read(name, most=most)
+            folder = Path(tempfile.mkdtemp(prefix="seggradcam-"))
+            remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            path = folder / PurePosixPath(name).name
+            path.write_bytes(content)
+            self._unpacked[name] = Contents(path), remove
+        return self._unpacked[name][0]
+
+    def clear(self) -> None:
+        """Delete the files that were unpacked, which otherwise last as long as this does."""
+        for _, remove in self._unpacked.values():
+            remove()
+        self._unpacked.clear()
 
     def read_text(self, name: str = "") -> str:
         """Text of a member, or of the file itself; see `read`."""

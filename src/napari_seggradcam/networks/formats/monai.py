@@ -1,12 +1,10 @@
 """MONAI bundles: a folder, or an archive of it, with ``configs`` and ``models``."""
 
-import contextlib
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -44,15 +42,15 @@ def recognises(contents: Contents) -> bool:
 def needs(contents: Contents, request: Request) -> Needs:
     """Numbers, unless the configuration has expressions that are Python code."""
     bundle = _Bundle(contents)
-    with bundle.weights(request) as file:
-        if torchscript.recognises(file):  # which holds the network itself
-            return torchscript.needs(file, request)
-        try:
-            bundle.described(bundle.config.network)
-        except HoldsExpression as error:
-            what = f"its configuration evaluates {error} to build the network."
-            return Needs(Level.CODE, what, bundle.code())
-        return pickles.needs_of(file)
+    file = bundle.weights(request)
+    if torchscript.recognises(file):  # which holds the network itself
+        return torchscript.needs(file, request)
+    try:
+        bundle.described(bundle.config.network)
+    except HoldsExpression as error:
+        what = f"its configuration evaluates {error} to build the network."
+        return Needs(Level.CODE, what, bundle.code())
+    return pickles.needs_of(file)
 
 
 def read(contents: Contents, request: Request) -> Reading:
@@ -69,12 +67,12 @@ def read(contents: Contents, request: Request) -> Reading:
     """
     bundle = _Bundle(contents)
     scripted: Reading | None = None
-    with bundle.weights(request) as file:
-        if torchscript.recognises(file):
-            scripted = torchscript.read(file, request)
-        else:
-            saved = pickles.load_agreed(file, request.trusted)
-            state = find_state_dict(saved, contents.path)
+    file = bundle.weights(request)
+    if torchscript.recognises(file):
+        scripted = torchscript.read(file, request)
+    else:
+        saved = pickles.load_agreed(file, request.trusted)
+        state = find_state_dict(saved, contents.path)
     module, options = (scripted.module, {}) if scripted else bundle.build(state)
     normalisation, others = bundle.described(lambda: normalisation_of(bundle.config))
     return Reading(
@@ -144,9 +142,8 @@ class _Bundle:
         scripts = [name for name in self._contents.names if name.endswith(".py")]
         return {name: self._contents.read_text(name) for name in (self._name, *scripts)}
 
-    @contextlib.contextmanager
-    def weights(self, request: Request) -> Iterator[Contents]:
-        """The file with the weights; one out of an archive is deleted afterwards."""
+    def weights(self, request: Request) -> Contents:
+        """The file with the weights; one out of an archive is there until that is cleared."""
         inner = (name.removeprefix(self._root) for name in self._contents.names)
         known = sorted(
             filter(_WEIGHTS.fullmatch, inner),
@@ -163,12 +160,8 @@ class _Bundle:
             )
         name = self._root + (request.weights or known[0])
         if self._contents.is_folder:
-            yield Contents(self._contents.path / name)
-            return
-        with tempfile.TemporaryDirectory(prefix="seggradcam-") as folder:
-            path = Path(folder) / PurePosixPath(name).name
-            path.write_bytes(self._contents.read(name, _BYTES))
-            yield Contents(path)
+            return Contents(self._contents.path / name)
+        return self._contents.unpacked(name, _BYTES)
 
     def build(self, state: Mapping[str, Any]) -> tuple[nn.Module, Mapping[str, Any]]:
         """The network with its weights, and the arguments that it was made with, if known."""

@@ -6,10 +6,7 @@ package alone, with the digests that the description gives; nothing is ever down
 """
 
 import io
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -111,9 +108,8 @@ class Package:
         """Whether a file that is described lies in the package."""
         return self._member(file) is not None
 
-    @contextmanager
-    def file(self, file: Any) -> Iterator[Contents]:
-        """A file of the package; one out of an archive is deleted afterwards.
+    def file(self, file: Any) -> Contents:
+        """A file of the package; one out of an archive is there until `contents` is cleared.
 
         Parameters
         ----------
@@ -128,25 +124,18 @@ class Package:
         member = self.locate(file)
         if isinstance(member, Path):
             inner = Contents(member)
-            self._check(file, inner.sha256)
-            yield inner
-            return
-        with tempfile.TemporaryDirectory(prefix="seggradcam-") as folder:
-            path = Path(folder) / PurePosixPath(member).name
-            path.write_bytes(self.contents.read(member, _WEIGHTS))
-            inner = Contents(path)
-            self._check(file, inner.sha256)
-            yield inner
+        else:
+            inner = self.contents.unpacked(member, _WEIGHTS)
+        self._check(file, inner.sha256)
+        return inner
 
     def text(self, file: Any) -> str:
         """Text of a file; for what it raises see `file`."""
-        with self.file(file) as inner:
-            return inner.read_text()
+        return self.file(file).read_text()
 
     def array(self, file: Any) -> NDArray[Any]:
         """Array of a ``.npy`` file; for what it raises see `file`."""
-        with self.file(file) as inner:
-            return read_array(inner.read(most=_TENSOR), str(file.source))
+        return read_array(self.file(file).read(most=_TENSOR), str(file.source))
 
     def locate(self, file: Any) -> str | Path:
         """Member of the archive, or path; for what it raises see `file`."""

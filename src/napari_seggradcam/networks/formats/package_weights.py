@@ -1,7 +1,6 @@
 """The weights of a BioImage.IO package, each of them a network of a format of its own."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -72,13 +71,13 @@ def needs_of(package: Package, kind: str) -> Needs:
         return Needs(Level.DATA)
     if kind == STATE_DICT:
         return _needs_of_architecture(package, entry.architecture)
-    with package.file(entry) as file:
-        if not torchscript.recognises(file):
-            raise NetworkFileError(
-                f"{entry.source} in {package.contents.path} is no TorchScript, or of a version of "
-                "torch before 1.6."
-            )
-        needs = torchscript.needs(file, Request())
+    file = package.file(entry)
+    if not torchscript.recognises(file):
+        raise NetworkFileError(
+            f"{entry.source} in {package.contents.path} is no TorchScript, or of a version of "
+            "torch before 1.6."
+        )
+    needs = torchscript.needs(file, Request())
     if needs.level is Level.CODE:
         _check_pinned(package, entry)
     return needs
@@ -98,10 +97,10 @@ def read_weights(package: Package, kind: str) -> tuple[nn.Module, list[str]]:
     try:
         if kind == STATE_DICT:
             return _from_architecture(package, entry), []
-        with package.file(entry) as file:
-            if kind == ONNX:
-                return onnx.read_graph(file)[1], []
-            scripted = read_scripted(file.path)
+        file = package.file(entry)
+        if kind == ONNX:
+            return onnx.read_graph(file)[1], []
+        scripted = read_scripted(file.path)
         said = trained_mode(scripted)
         return mirror(scripted), [] if said is None else [said]
     except SegGradCamError:
@@ -155,15 +154,15 @@ def _arguments(kwargs: Mapping[str, Any]) -> str:
 def _from_architecture(package: Package, entry: Any) -> nn.Module:
     """The module that an architecture makes, with its numbers."""
     architecture = entry.architecture
-    with package.file(entry) as file, _factory(package, architecture) as factory:
-        state = _state_dict(file)
-        try:
-            with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
-                module = build_module(factory, architecture.kwargs)
-        except OptionError as error:
-            raise NetworkFileError(
-                f"The architecture in {package.contents.path} can't be built: {error}"
-            ) from error
+    file, factory = package.file(entry), _factory(package, architecture)
+    state = _state_dict(file)
+    try:
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
+            module = build_module(factory, architecture.kwargs)
+    except OptionError as error:
+        raise NetworkFileError(
+            f"The architecture in {package.contents.path} can't be built: {error}"
+        ) from error
     if entry.strict:
         load_into(module, state, package.contents.path)
     else:
@@ -181,13 +180,10 @@ def _state_dict(file: Contents) -> dict[str, torch.Tensor]:
         ) from error
 
 
-@contextlib.contextmanager
-def _factory(package: Package, architecture: Any) -> Iterator[str]:
+def _factory(package: Package, architecture: Any) -> str:
     """The architecture as a factory of a state dict."""
     if hasattr(architecture, "source"):
-        with package.file(architecture) as file:
-            yield f"{file.path}:{architecture.callable}"
-        return
+        return f"{package.file(architecture).path}:{architecture.callable}"
     try:
         __import__(architecture.import_from)
     except ModuleNotFoundError as error:
@@ -200,4 +196,4 @@ def _factory(package: Package, architecture: Any) -> Iterator[str]:
             f"{architecture.import_from}, which builds the network in {package.contents.path}, "
             f"can't be imported: {error}"
         ) from error
-    yield f"{architecture.import_from}:{architecture.callable}"
+    return f"{architecture.import_from}:{architecture.callable}"

@@ -4,6 +4,7 @@ import importlib
 from types import ModuleType
 
 from ...errors import MissingPackage
+from .compiler import compiler_deferred
 
 
 def load_package(module: str, package: str, extra: str) -> ModuleType:
@@ -24,7 +25,8 @@ def load_package(module: str, package: str, extra: str) -> ModuleType:
         If it can't be imported.
     """
     try:
-        return importlib.import_module(module)
+        with compiler_deferred():
+            return importlib.import_module(module)
     except Exception as error:  # packages that do not fit each other raise all kinds
         raise MissingPackage(
             f"Opening this network needs {package}, which can't be imported ({error}). Install "

@@ -4,7 +4,6 @@ import importlib
 from types import ModuleType
 
 from ...errors import MissingPackage
-from .compiler import compiler_deferred
 
 
 def load_package(module: str, package: str, extra: str) -> ModuleType:
@@ -25,8 +24,7 @@ def load_package(module: str, package: str, extra: str) -> ModuleType:
         If it can't be imported.
     """
     try:
-        with compiler_deferred():
-            return importlib.import_module(module)
+        return importlib.import_module(module)
     except Exception as error:  # packages that do not fit each other raise all kinds
         raise MissingPackage(
             f"Opening this network needs {package}, which can't be imported ({error}). Install "

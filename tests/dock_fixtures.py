@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
@@ -25,6 +26,8 @@ SAMPLE = {"napari_seggradcam": {"sample": "nuclei", "network": "nuclei"}}
 def network_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with two small networks named like those that come along."""
     folder = tmp_path_factory.mktemp("networks")
+    # Some weights make every map zero, and a session's fixture comes before each test's seed.
+    torch.manual_seed(0)
     nuclei = sgc.UNet(in_channels=1, out_channels=2, depth=2, base_width=4)
     sgc.Network.from_module(
         nuclei,

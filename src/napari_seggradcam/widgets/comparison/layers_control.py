@@ -12,7 +12,7 @@ from .row_words import row_in_words
 
 
 class LayersControl(ComparisonControl):
-    """The comparison of network layers of one comparison dock; parameters as of `ComparisonControl`."""
+    """The comparison of network layers of one dock; parameters as of `ComparisonControl`."""
 
     _section: LayerComparisonSection
 

@@ -1,8 +1,17 @@
-"""Small segmentation networks in the styles that people write, for the tests of this folder."""
+"""Small segmentation networks: ours, and in the styles that people write."""
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+import napari_seggradcam as sgc
+
+
+def small_unet(**options: object) -> sgc.Network:
+    """Our own network, with the same random weights every time."""
+    torch.manual_seed(3)
+    module = sgc.UNet(**{"depth": 2, "base_width": 4, **options})
+    return sgc.Network.from_module(module, axes="CZYX" if module.config["ndim"] == 3 else "CYX")
 
 
 def two_convolutions(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -1,14 +1,18 @@
-"""Small networks and waiting, for all tests of the dock."""
+"""Small networks, opening docks, and waiting, for all tests of the docks."""
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
 from napari_seggradcam.networks.normalisation import Percentile
@@ -22,6 +26,8 @@ SAMPLE = {"napari_seggradcam": {"sample": "nuclei", "network": "nuclei"}}
 def network_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with two small networks named like those that come along."""
     folder = tmp_path_factory.mktemp("networks")
+    # Some weights make every map zero, and a session's fixture comes before each test's seed.
+    torch.manual_seed(0)
     nuclei = sgc.UNet(in_channels=1, out_channels=2, depth=2, base_width=4)
     sgc.Network.from_module(
         nuclei,
@@ -56,6 +62,24 @@ def small_demos(
     )
     monkeypatch.setattr(network_source, "demo_networks", lambda: demos)
     return network_files
+
+
+@contextmanager
+def open_docks(qtbot: Any, kind: type) -> Iterator[Callable[[Any], Any]]:
+    """Give a function that opens a dock of a kind over a viewer; in the end all are closed."""
+    docks = []
+
+    def open_one(viewer: Any) -> Any:
+        dock = kind(viewer)
+        qtbot.addWidget(dock)
+        dock.resize(280, 900)
+        dock.show()
+        docks.append(dock)
+        return dock
+
+    yield open_one
+    for dock in docks:
+        dock.close()
 
 
 def an_image(shape: tuple[int, ...] = (48, 64)) -> np.ndarray:
@@ -93,6 +117,30 @@ def wait_idle(qtbot: Any, dock: Any) -> None:
     wait(qtbot, lambda: not dock.run_control.running and not dock.compare_control.building)
 
 
+def settle(qtbot: Any) -> None:
+    """Let a window lay out and draw what has changed."""
+    for _ in range(5):
+        QApplication.processEvents()
+    qtbot.wait(50)
+
+
+class Gate:
+    """Holds the network's forward pass until it is opened."""
+
+    def __init__(self, network: Any) -> None:
+        self.reached = threading.Event()
+        self._open = threading.Event()
+        self._hook = network.module.register_forward_pre_hook(self._wait)
+
+    def _wait(self, *_args: Any) -> None:
+        self.reached.set()
+        self._open.wait(30)
+
+    def open(self) -> None:
+        self._hook.remove()
+        self._open.set()
+
+
 def heatmap_layers(viewer: Any) -> dict[str, Any]:
     """Result layers by network layer."""
     return {
@@ -100,6 +148,15 @@ def heatmap_layers(viewer: Any) -> dict[str, Any]:
         for layer in viewer.layers
         if layer.metadata.get("napari_seggradcam", {}).get("kind") == "heatmap"
     }
+
+
+def callbacks(viewer: Any) -> int:
+    """Number of callbacks on a viewer, its parts and its layers, of events and of the mouse."""
+    groups = [viewer.events, viewer.layers.events, viewer.layers.selection.events]
+    groups += [viewer.dims.events, *(layer.events for layer in viewer.layers)]
+    emitters = [emitter for group in groups for emitter in group.emitters.values()]
+    clicks = [one.mouse_drag_callbacks for one in (viewer, *viewer.layers)]
+    return sum(len(emitter.callbacks) for emitter in emitters) + sum(map(len, clicks))
 
 
 def run_script(text: str, out: Path) -> dict[str, np.ndarray]:

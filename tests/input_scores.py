@@ -38,24 +38,6 @@ def score_of(
         yield InputScore(network, tensor, score, progress, cancel)
 
 
-class Progress:
-    """Keeps what it was told, and can say stop at some point."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[int, int, str]] = []
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        self.told.append((done, total, what))
-
-    def check(self) -> None:
-        """The number of runs grows, never beyond the total, and ends there."""
-        done = [one[0] for one in self.told]
-        assert done == sorted(done)
-        assert done[0] >= 1
-        assert all(d <= total for d, total, _ in self.told)
-        assert self.told[-1][0] == self.told[-1][1]
-
-
 def state_of(module: nn.Module) -> list[object]:
     """All that must be the same after a computation."""
     return [
@@ -63,6 +45,24 @@ def state_of(module: nn.Module) -> list[object]:
         [(p.requires_grad, p.grad, p.detach().clone().tolist()) for p in module.parameters()],
         [b.clone().tolist() for b in module.buffers()],
     ]
+
+
+def unet(**options: object) -> nn.Module:
+    """A small U-Net."""
+    return sgc.UNet(**{"depth": 2, "base_width": 4, **options})
+
+
+class Plain(nn.Module):
+    """A convolution, a rectifier that may be in place, and a head."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 5, 3, padding=1)
+        self.relu = nn.ReLU(inplace=inplace)
+        self.head = nn.Conv2d(5, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.relu(self.conv(x)))
 
 
 class OneByOne(nn.Module):
@@ -83,6 +83,11 @@ class Mixing(OneByOne):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.inner(x) + x.mean() * (len(x) > 1)
+
+
+def image_of(*shape: int) -> torch.Tensor:
+    """Noise between 0 and 1."""
+    return torch.from_numpy(np.random.default_rng(0).random((1, 1, *shape), np.float32))
 
 
 def box(*shape: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import tifffile
 import torch
 from typer.testing import CliRunner, Result
 
+import napari_seggradcam as sgc
 from napari_seggradcam.cli import app
 from napari_seggradcam.networks.network import Network
 from napari_seggradcam.networks.normalisation import Percentile
@@ -38,6 +39,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(
         image=folder / "image.tif", labels=folder / "labels.tif", network=Path(path)
     )
+
+
+@pytest.fixture(scope="module")
+def explainer(files: SimpleNamespace) -> sgc.Explainer:
+    """The API's, of that image and network."""
+    return sgc.Explainer(sgc.open_network(files.network), tifffile.imread(files.image), "YX")
 
 
 @pytest.fixture

@@ -17,11 +17,6 @@ import napari_seggradcam as sgc
 Call = Callable[..., Result]
 
 
-@pytest.fixture(scope="module")
-def explainer(files: SimpleNamespace) -> sgc.Explainer:
-    return sgc.Explainer(sgc.open_network(files.network), tifffile.imread(files.image), "YX")
-
-
 def test_compare_gives_the_numbers_of_the_api(
     call: Call, files: SimpleNamespace, explainer: sgc.Explainer, tmp_path: Path
 ) -> None:

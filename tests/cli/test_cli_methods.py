@@ -19,11 +19,6 @@ from napari_seggradcam.explain.scores import REDUCTIONS, SCORES
 Call = Callable[..., Result]
 
 
-@pytest.fixture(scope="module")
-def explainer(files: SimpleNamespace) -> sgc.Explainer:
-    return sgc.Explainer(sgc.open_network(files.network), tifffile.imread(files.image), "YX")
-
-
 def asked(call: Call, files: SimpleNamespace, *words: object) -> dict[str, Any]:
     done = call("explain", files.image, "--network", files.network, *words, "--json")
     assert done.exit_code == 0, done.stderr

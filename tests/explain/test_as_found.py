@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import napari_seggradcam as sgc
+from progress import CancelAfter
 
 IMAGE = np.random.default_rng(0).random((32, 40), np.float32)
 
@@ -68,18 +69,14 @@ def test_training_mode_does_not_change_the_answer() -> None:
 def test_cancel_is_honoured_in_forward_and_backward(after: int) -> None:
     net = network()
     assert len(net.layers) == 37  # traced before, so that only the question asks `cancel`
-    asked = []
-
-    def cancel() -> bool:
-        asked.append(None)
-        return len(asked) > after
+    cancel = CancelAfter(after)
 
     def act() -> None:
         with pytest.raises(sgc.Cancelled):
             sgc.explain(net, IMAGE, sgc.everywhere(), layers="all", cancel=cancel)
 
     same_after(net, act)
-    assert len(asked) == after + 1
+    assert cancel.asked == after + 1
 
 
 def test_cancel_between_gradients() -> None:

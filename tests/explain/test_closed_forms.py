@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 import napari_seggradcam as sgc
+from architectures import small_unet
 from napari_seggradcam.explain.capture import Capture
 from napari_seggradcam.explain.patches import Patch
 from napari_seggradcam.networks.running import as_found
@@ -27,12 +28,7 @@ def boxes() -> st.SearchStrategy[np.ndarray]:
     )
 
 
-def unet(**options: object) -> sgc.Network:
-    torch.manual_seed(3)
-    return sgc.Network.from_module(sgc.UNet(**{"depth": 2, "base_width": 4, **options}))
-
-
-EXPLAINER = sgc.Explainer(unet(), IMAGE)
+EXPLAINER = sgc.Explainer(small_unet(), IMAGE)
 
 
 @settings(deadline=None, max_examples=25)
@@ -61,7 +57,7 @@ def test_weights_add_over_disjoint_regions(first: np.ndarray, second: np.ndarray
 
 
 def test_one_row_of_logits_has_two_classes_of_opposite_sign() -> None:
-    explainer = sgc.Explainer(unet(out_channels=1), IMAGE)
+    explainer = sgc.Explainer(small_unet(out_channels=1), IMAGE)
     region = sgc.pixel(4, 5)
     one, zero = (explainer.explain(region, target, "all") for target in (1, 0))
     assert one.score == -zero.score == pytest.approx(float(explainer.logits[1, 4, 5]), rel=1e-6)
@@ -72,7 +68,7 @@ def test_one_row_of_logits_has_two_classes_of_opposite_sign() -> None:
 @pytest.mark.parametrize("target", [0, 1])
 def test_score_passes_once_through_bottleneck_and_skips(target: int) -> None:
     """In a ReLU network without biases S = Σ G·A over every cut between image and logits."""
-    network = unet(norm="none")
+    network = small_unet(norm="none")
     for name, parameter in network.module.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)

@@ -22,6 +22,7 @@ from napari_seggradcam.explain.methods.gradient import LayerGradient
 from napari_seggradcam.explain.reach import Reach
 from napari_seggradcam.explain.regions.output import OutputRegion
 from napari_seggradcam.networks.sizes import AxisRule
+from progress import CancelAfter
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
     "own": lambda: sgc.UNet(depth=2, base_width=4),
@@ -307,14 +308,8 @@ def test_weights_that_change_are_noticed() -> None:
 def test_a_cancelled_question_keeps_nothing_half_done() -> None:
     network = network_of("own")
     explainer = sgc.Explainer(network, IMAGE)
-    asked = []
-
-    def cancel() -> bool:
-        asked.append(1)
-        return len(asked) > 12
-
     with pytest.raises(sgc.Cancelled):
-        explainer.explain(sgc.pixel(60, 70), 1, "all", cancel=cancel)
+        explainer.explain(sgc.pixel(60, 70), 1, "all", cancel=CancelAfter(12))
     assert explainer.memory_used == 0
     whole = on_the_whole(
         lambda: sgc.explain(network, IMAGE, sgc.pixel(60, 70), target=1, layers="all")

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_allclose
 
 import napari_seggradcam as sgc
+from architectures import small_unet
 from napari_seggradcam.explain import ground
 from napari_seggradcam.explain.methods.attributing import AttributionMethod
 from napari_seggradcam.explain.methods.known import METHODS
 from napari_seggradcam.explain.methods.preparing import PreparedMethod
 from napari_seggradcam.explain.reach import Reach
+from progress import CancelAfter
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.random((131, 122), np.float32)
@@ -27,12 +28,7 @@ SMALL: dict[str, dict] = {
 RUNNING = [name for name, m in METHODS.items() if issubclass(m, AttributionMethod | PreparedMethod)]
 
 
-def unet() -> sgc.Network:
-    torch.manual_seed(3)
-    return sgc.Network.from_module(sgc.UNet(depth=1, base_width=3))
-
-
-EXPLAINER = sgc.Explainer(unet(), IMAGE)
+EXPLAINER = sgc.Explainer(small_unet(depth=1, base_width=3), IMAGE)
 
 
 @pytest.mark.parametrize("name", sorted(set(RUNNING) - {"occlusion", "grid-saliency"}))
@@ -134,17 +130,11 @@ def test_relevance_is_of_the_input_and_of_network_layers() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(RUNNING) - {"sobel", "prediction"}))
 def test_cancel_leaves_all_as_it_was(name: str) -> None:
-    network = unet()
+    network = small_unet(depth=1, base_width=3)
     explainer = sgc.Explainer(network, IMAGE)
     explainer.explain(MASK, 1)
-    asked = []
-
-    def cancel() -> bool:
-        asked.append(1)
-        return len(asked) > 5
-
     with pytest.raises(sgc.Cancelled):
-        explainer.explain(MASK, 1, "levels", method=name, cancel=cancel)
+        explainer.explain(MASK, 1, "levels", method=name, cancel=CancelAfter(5))
     assert network.module.training
     assert all(p.requires_grad and p.grad is None for p in network.module.parameters())
     assert not any(m._forward_hooks for m in network.module.modules())

@@ -11,7 +11,6 @@ from torch.nn import functional
 import napari_seggradcam as sgc
 from input_scores import (
     OneByOne,
-    Progress,
     box,
     network_of,
     sample_crop,
@@ -21,6 +20,7 @@ from input_scores import (
 )
 from napari_seggradcam.errors import Cancelled, OptionError, ShapeError
 from napari_seggradcam.explain.grid_saliency import NO_CONTEXT, GridMask, GridSaliency
+from progress import CancelAfter, Progress
 
 
 def per_pixel(mask: np.ndarray, row: int = 1):
@@ -218,14 +218,8 @@ def test_progress_and_facts() -> None:
 def test_a_cancelled_computation_leaves_the_network_as_found(at) -> None:
     module = sgc.UNet(in_channels=2, depth=1, base_width=4).train()
     before = state_of(module)
-    asked = 0
-
-    def cancel() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > at
-
     tensor, mask = scene()
+    cancel = CancelAfter(at)
     with pytest.raises(Cancelled):
         saliency(module, tensor, mask, GridSaliency(cell=4), per_pixel(mask), cancel=cancel)
     assert state_of(module) == before

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 import napari_seggradcam as sgc
-from input_scores import Mixing, OneByOne, Progress, box, network_of, score_of, sum_over
+from input_scores import Mixing, OneByOne, box, network_of, score_of, sum_over
 from napari_seggradcam.errors import NetworkError, OutOfMemory
 from napari_seggradcam.explain.input_score import gradients_told
+from progress import Progress
 
 SHAPE = (24, 32)
 IMAGE = torch.from_numpy(np.random.default_rng(0).random((1, 1, *SHAPE), np.float32))

@@ -18,6 +18,7 @@ from test_large import IMAGE, balanced, counts, far_apart, in_parts, values
 import napari_seggradcam as sgc
 from architectures import SqueezeExcitation
 from napari_seggradcam.networks.normalisation import Percentile
+from progress import CancelAfter
 
 OUT = "e.sgc.zarr"
 PARTIAL = ".e.sgc.zarr.partial"
@@ -178,21 +179,16 @@ def test_any_ends_one_after_another(
 @pytest.fixture(scope="module")
 def opportunities(network: sgc.Network, tmp_path_factory: pytest.TempPathFactory) -> int:
     """How often a computation asks whether it is cancelled."""
-    asked: list[int] = []
-    ask(network, tmp_path_factory.mktemp("asked") / OUT, cancel=lambda: bool(asked.append(1)))
-    return len(asked)
+    never = CancelAfter(10**9)
+    ask(network, tmp_path_factory.mktemp("asked") / OUT, cancel=never)
+    return never.asked
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 1])
 def test_cancelled(
     network: sgc.Network, undisturbed: Path, tmp_path: Path, opportunities: int, share: float
 ) -> None:
-    left = [round(share * (opportunities - 1))]
-
-    def cancel() -> bool:
-        left[0] -= 1
-        return left[0] < 0
-
+    cancel = CancelAfter(round(share * (opportunities - 1)))
     with pytest.raises(sgc.Cancelled):
         ask(network, tmp_path / OUT, cancel=cancel)
     begun = share > 0  # at the first opportunity nothing had been looked at

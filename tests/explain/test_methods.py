@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import napari_seggradcam as sgc
+from architectures import small_unet
 from napari_seggradcam.explain import passes
 from napari_seggradcam.explain.methods import cams
 from napari_seggradcam.explain.methods.known import METHODS
@@ -28,13 +29,7 @@ MASK = np.zeros(IMAGE.shape, bool)
 MASK[40:46, 33:41] = True
 
 
-def unet(**options: object) -> sgc.Network:
-    torch.manual_seed(3)
-    module = sgc.UNet(**{"depth": 2, "base_width": 4, **options})
-    return sgc.Network.from_module(module, axes="CZYX" if module.config["ndim"] == 3 else "CYX")
-
-
-EXPLAINER = sgc.Explainer(unet(), IMAGE)
+EXPLAINER = sgc.Explainer(small_unet(), IMAGE)
 
 
 def by_autograd(
@@ -138,7 +133,7 @@ def test_formula(name: str, layer: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_volume(name: str) -> None:
-    network = unet(ndim=3, depth=1, base_width=3)
+    network = small_unet(ndim=3, depth=1, base_width=3)
     image = RANDOM.random((10, 12, 14), np.float32)
     mask = np.zeros(image.shape, bool)
     mask[3:5, 4:9, 5:7] = True
@@ -287,7 +282,7 @@ def test_another_method_or_extent_needs_no_pass(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("change", ["region", "class", "score", "layers", "weights"])
 def test_another_question_runs_again(change: str) -> None:
-    network = unet()
+    network = small_unet()
     explainer = sgc.Explainer(network, IMAGE, gradients=True)
     explainer.explain(MASK, 1, "levels")
     asked: dict[str, Any] = {"region": MASK, "target": 1, "layers": "levels"}

@@ -10,6 +10,7 @@ from monai.networks import nets
 from torch import nn
 
 import napari_seggradcam as sgc
+from input_scores import box
 
 
 def own(**options: object) -> nn.Module:
@@ -112,17 +113,11 @@ def case(request: pytest.FixtureRequest) -> tuple[str, sgc.Network, np.ndarray, 
     return request.param, network, image, tolerance
 
 
-def box(shape: tuple[int, ...]) -> np.ndarray:
-    mask = np.zeros(shape, bool)
-    mask[tuple(slice(n // 4, n // 2) for n in shape)] = True
-    return mask
-
-
 @pytest.mark.parametrize("region", ["box", "pixel", "everywhere"])
 def test_every_layer_equals_the_float64_oracle(case, region, oracle) -> None:
     name, network, image, tolerance = case
     mask = {
-        "box": box(image.shape),
+        "box": box(*image.shape),
         "pixel": sgc.pixel(*(n // 3 for n in image.shape)),
         "everywhere": sgc.everywhere(),
     }[region]
@@ -146,7 +141,7 @@ def test_added_skips_equal_segresnet_taken_apart() -> None:
     """
     module = MODULES["SegResNet"][0]().eval()
     image = np.random.default_rng(2).random((48, 64), np.float32)
-    mask = box(image.shape)
+    mask = box(*image.shape)
     network = sgc.Network.from_module(module)
     explanation = sgc.explain(network, image, mask, target=1, layers="all")
     with torch.no_grad():
@@ -165,7 +160,7 @@ def test_added_skips_equal_segresnet_taken_apart() -> None:
 def test_equals_captum_where_every_module_is_called_once(case) -> None:
     captum_attr = pytest.importorskip("captum.attr")
     _, network, image, tolerance = case
-    mask = box(image.shape)
+    mask = box(*image.shape)
     module = copy.deepcopy(network.module).eval()
     explanation = sgc.explain(network, image, mask, target=1, layers="all")
     calls: dict[str, int] = {}

@@ -11,6 +11,7 @@ from torch import nn
 import napari_seggradcam as sgc
 from napari_seggradcam.networks.normalisation import ZeroMeanUnitVariance
 from napari_seggradcam.networks.sliding import first_pixels, importance
+from progress import CancelAfter
 from sliding_windows import average_of_windows, steps_of_nnunet, weights_of_nnunet
 
 NORMS = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
@@ -234,12 +235,7 @@ def test_patches_that_can_not_be(tmp_path: Path) -> None:
 
 def test_a_prediction_can_be_cancelled() -> None:
     network, _ = networks((16, 16))
-    asked = []
-
-    def cancel() -> bool:
-        asked.append(1)
-        return len(asked) > 4
-
+    cancel = CancelAfter(4)
     with pytest.raises(sgc.Cancelled):
         sgc.Explainer(network, noise((40, 40))).explain(sgc.pixel(3, 3), cancel=cancel)
     with pytest.raises(sgc.Cancelled):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QApplication
 
 from dock_fixtures import (
     add_sample,
     data_folder,  # noqa: F401
     network_files,  # noqa: F401
+    settle,
     small_demos,  # noqa: F401
     wait,
     wait_ready,
@@ -24,12 +24,6 @@ from napari_seggradcam.viewer.ownership import own_layers
 
 PLUGIN = "napari-seggradcam"
 NAME = "Compare weights and layers"
-
-
-def settle(qtbot: Any) -> None:
-    for _ in range(5):
-        QApplication.processEvents()
-    qtbot.wait(50)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from napari.layers import Image
 from qtpy.QtCore import QPoint, Qt, QTimer
-from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
 from dock_fixtures import (
@@ -19,6 +18,7 @@ from dock_fixtures import (
     data_folder,  # noqa: F401
     heatmap_layers,
     network_files,  # noqa: F401
+    settle,
     small_demos,  # noqa: F401
     wait,
     wait_idle,
@@ -26,12 +26,6 @@ from dock_fixtures import (
 )
 
 PLUGIN = "napari-seggradcam"
-
-
-def settle(qtbot: Any) -> None:
-    for _ in range(5):
-        QApplication.processEvents()
-    qtbot.wait(50)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from napari_seggradcam.networks.exported import read_exported, scan
 from napari_seggradcam.networks.network import Network
 from napari_seggradcam.networks.running import as_found
 from napari_seggradcam.networks.unet import UNet
+from payloads import Payload
 
 
 class Ending(nn.Module):
@@ -151,16 +152,6 @@ def test_files_for_a_batch_of_several_are_refused(written: Callable[[bytes], Pat
         read_exported(written(content))
 
 
-class Payload:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
-
-
 def torch_pickle(payload: Payload) -> bytes:
     file = io.BytesIO()
     torch.save((payload,), file)
@@ -176,19 +167,19 @@ def with_payload(kind: str, mark: Path) -> bytes:
     parts = members(content_of("own"))
     root = next(iter(parts)).split("/")[0]
     if kind == "sample inputs":
-        parts[end_of(parts, "sample_inputs/model.pt")] = torch_pickle(Payload(mark))
+        parts[end_of(parts, "sample_inputs/model.pt")] = torch_pickle(Payload(os.mkdir, str(mark)))
         return packed(parts)
     if kind == "weight":
         name, path = end_of(parts, "weights_config.json"), "weight_0"
         config = json.loads(parts[name])
         next(iter(config["config"].values()))["use_pickle"] = True
-        parts[f"{root}/data/weights/{path}"] = torch_pickle(Payload(mark))
+        parts[f"{root}/data/weights/{path}"] = torch_pickle(Payload(os.mkdir, str(mark)))
     else:
         name, path = end_of(parts, "constants_config.json"), "opaque_obj_0"
         weights = json.loads(parts[end_of(parts, "weights_config.json")])["config"]
         entry = {**next(iter(weights.values())), "path_name": path, "use_pickle": True}
         config = {"config": {"thing": entry}}
-        parts[f"{root}/data/constants/{path}"] = pickle.dumps(Payload(mark))
+        parts[f"{root}/data/constants/{path}"] = pickle.dumps(Payload(os.mkdir, str(mark)))
     parts[name] = json.dumps(config).encode()
     return packed(parts)
 

@@ -30,16 +30,7 @@ from napari_seggradcam.networks.formats.contents import Contents
 from napari_seggradcam.networks.opening import open_network
 from napari_seggradcam.networks.unet import UNet
 from network_files import WRITERS
-
-
-class Payload:
-    """Something whose pickle calls a function."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any):
-        self._call = function, arguments
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self._call
+from payloads import Payload
 
 
 def touch(marker: Path) -> str:

@@ -7,28 +7,11 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
-from dock_fixtures import (
-    a_region,
-    add_sample,
-    heatmap_layers,
-    run_script,
-    wait,
-    wait_idle,
-    wait_ready,
-)
+from dock_fixtures import a_region, heatmap_layers, run_script, wait, wait_idle
 from napari_seggradcam.explain.methods.known import METHODS
 from napari_seggradcam.explain.scores import REDUCTIONS, SCORES
 from napari_seggradcam.viewer.ownership import own_layers
 from napari_seggradcam.widgets import method as method_fields
-
-
-@pytest.fixture
-def answered(dock: Any, viewer: Any, qtbot: Any) -> Any:
-    add_sample(viewer)
-    wait_ready(qtbot, dock)
-    dock.run.button.click()
-    wait_idle(qtbot, dock)
-    return dock
 
 
 class Passes:
@@ -211,6 +194,8 @@ def _some_negative(viewer: Any) -> bool:
 def test_signed_maps_take_the_place_of_heatmaps_and_go_again(
     answered: Any, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answered.compare.modes["grid"].click()
+    wait_idle(qtbot, answered)
     passes = Passes(answered, monkeypatch)
     shown = answered.compare_control.answer.explanation
     before = {name: layer.data.copy() for name, layer in heatmap_layers(viewer).items()}

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +13,15 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
-from dock_fixtures import add_sample, wait, wait_idle, wait_ready
+from dock_fixtures import (
+    Gate,
+    add_sample,
+    callbacks,
+    open_docks,
+    wait,
+    wait_idle,
+    wait_ready,
+)
 from napari_seggradcam.explain.comparison.layers import compare_layers
 from napari_seggradcam.explain.comparison.weights import compare_weights
 from napari_seggradcam.viewer.comparison_layers import (
@@ -41,19 +48,8 @@ def some_labels() -> np.ndarray:
 @pytest.fixture
 def open_comparison(qtbot: Any) -> Iterator[Callable[[Any], ComparisonWidget]]:
     """Opens docks and closes them at the end."""
-    docks: list[ComparisonWidget] = []
-
-    def open_one(viewer: Any) -> ComparisonWidget:
-        dock = ComparisonWidget(viewer)
-        qtbot.addWidget(dock)
-        dock.resize(280, 900)
-        dock.show()
-        docks.append(dock)
-        return dock
-
-    yield open_one
-    for dock in docks:
-        dock.close()
+    with open_docks(qtbot, ComparisonWidget) as open_one:
+        yield open_one
 
 
 @pytest.fixture
@@ -274,23 +270,6 @@ def test_an_error_stands_below_the_button(
     assert compared.weights.row.note.level == "error"
 
 
-class Gate:
-    """Holds the network's forward pass until it is opened."""
-
-    def __init__(self, network: Any) -> None:
-        self.reached = threading.Event()
-        self._open = threading.Event()
-        self._hook = network.module.register_forward_pre_hook(self._wait)
-
-    def _wait(self, *_args: Any) -> None:
-        self.reached.set()
-        self._open.wait(30)
-
-    def open(self) -> None:
-        self._hook.remove()
-        self._open.set()
-
-
 def test_one_dock_computes_at_a_time_and_a_cancel_leaves_the_viewer(
     compared: ComparisonWidget, viewer: Any, qtbot: Any
 ) -> None:
@@ -462,14 +441,6 @@ def test_without_napari_matplotlib_all_but_the_plots_is_there(
     run(qtbot, comparison, comparison.atlas)
     assert one(viewer, ATLAS).visible
     assert plots.why_no_plots()
-
-
-def callbacks(viewer: Any) -> int:
-    """Number of callbacks on the viewer's own events and on its layers."""
-    groups = [viewer.events, viewer.layers.events, *(layer.events for layer in viewer.layers)]
-    emitters = [emitter for group in groups for emitter in group.emitters.values()]
-    clicks = sum(len(layer.mouse_drag_callbacks) for layer in viewer.layers)
-    return sum(len(emitter.callbacks) for emitter in emitters) + clicks
 
 
 def test_closing_lets_go_of_the_viewer_and_it_attaches_again(

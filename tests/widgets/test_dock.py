@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,11 @@ from qtpy.QtCore import Qt
 
 import napari_seggradcam as sgc
 from dock_fixtures import (
+    Gate,
     a_region,
     add_sample,
     an_image,
+    callbacks,
     heatmap_layers,
     wait,
     wait_idle,
@@ -26,31 +27,6 @@ from napari_seggradcam.widgets.network import NONE
 
 def click(qtbot: Any, button: Any) -> None:
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def callbacks(viewer: Any) -> int:
-    """Number of callbacks on the viewer's own events and on its layers."""
-    groups = [viewer.events, viewer.layers.events, viewer.layers.selection.events]
-    groups += [viewer.dims.events, *(layer.events for layer in viewer.layers)]
-    emitters = [emitter for group in groups for emitter in group.emitters.values()]
-    return sum(len(emitter.callbacks) for emitter in emitters) + len(viewer.mouse_drag_callbacks)
-
-
-class Gate:
-    """Holds the network's forward pass until it is opened."""
-
-    def __init__(self, network: Any) -> None:
-        self.reached = threading.Event()
-        self._open = threading.Event()
-        self._hook = network.module.register_forward_pre_hook(self._wait)
-
-    def _wait(self, *_args: Any) -> None:
-        self.reached.set()
-        self._open.wait(30)
-
-    def open(self) -> None:
-        self._hook.remove()
-        self._open.set()
 
 
 def test_opening_the_dock_loads_no_torch_and_is_quick() -> None:

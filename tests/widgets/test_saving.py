@@ -9,19 +9,10 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
-from dock_fixtures import add_sample, heatmap_layers, run_script, wait, wait_idle, wait_ready
+from dock_fixtures import heatmap_layers, run_script, wait, wait_idle
 from napari_seggradcam.widgets.compare import ResultRow
 from napari_seggradcam.widgets.settings import Settings, read_settings
 from napari_seggradcam.widgets.theme import style_sheet
-
-
-@pytest.fixture
-def answered(dock: Any, viewer: Any, qtbot: Any) -> Any:
-    add_sample(viewer)
-    wait_ready(qtbot, dock)
-    dock.run.button.click()
-    wait_idle(qtbot, dock)
-    return dock
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -76,10 +67,7 @@ def test_a_figure_is_drawn(answered: Any, qtbot: Any, tmp_path: Path) -> None:
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_overlay_shows_the_row_that_is_chosen(answered: Any, viewer: Any, qtbot: Any) -> None:
-    answered.compare.modes["overlay"].click()
-    wait_idle(qtbot, answered)
-
+def test_overlay_shows_the_row_that_is_chosen(answered: Any, viewer: Any) -> None:
     def visible() -> list[str]:
         return [name for name, layer in heatmap_layers(viewer).items() if layer.visible]
 
@@ -89,6 +77,8 @@ def test_overlay_shows_the_row_that_is_chosen(answered: Any, viewer: Any, qtbot:
 
 
 def test_looks_apply_to_all_heatmaps(answered: Any, viewer: Any, qtbot: Any) -> None:
+    answered.compare.modes["grid"].click()
+    wait_idle(qtbot, answered)
     answered.compare.colormap.value = "viridis"
     answered.compare.opacity.value = 0.25
     for layer in heatmap_layers(viewer).values():
@@ -104,7 +94,8 @@ def test_looks_apply_to_all_heatmaps(answered: Any, viewer: Any, qtbot: Any) -> 
 def test_drawing_a_new_region_leaves_the_grid_until_the_next_run(
     answered: Any, viewer: Any, qtbot: Any
 ) -> None:
-    assert answered.compare.mode == "grid"
+    answered.compare.modes["grid"].click()
+    wait_idle(qtbot, answered)
     answered.region.new_button.click()
     assert answered.compare.mode == "overlay"
     assert viewer.layers["cells"].visible

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 import napari_seggradcam as sgc
+from architectures import small_unet
 from napari_seggradcam.explain.comparison.atlas import weight_atlas
 from napari_seggradcam.explain.comparison.grouping import colours_of, groups_of
 
@@ -19,8 +20,7 @@ IMAGE = np.random.default_rng(0).random((32, 40), np.float32)
 
 @pytest.fixture(scope="module")
 def explainer() -> sgc.Explainer:
-    torch.manual_seed(3)
-    return sgc.Explainer(sgc.Network.from_module(sgc.UNet(depth=2, base_width=4)), IMAGE)
+    return sgc.Explainer(small_unet(), IMAGE)
 
 
 @pytest.mark.parametrize("grid", [(4, 5), (3, 7), (1, 1)])

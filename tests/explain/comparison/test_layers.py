@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 import napari_seggradcam as sgc
+from architectures import small_unet
 from napari_seggradcam.explain.comparison.layer_facts import LayerFacts
 from napari_seggradcam.explain.comparison.layers import compare_layers
 from napari_seggradcam.explain.comparison.recommending import judged, reasons_against
+from progress import CancelAfter
 
 IMAGE = np.random.default_rng(0).random((32, 48), np.float32)
 MASK = np.zeros(IMAGE.shape, bool)
@@ -20,15 +22,10 @@ ELSEWHERE = np.zeros(IMAGE.shape, bool)
 ELSEWHERE[20:28, 28:42] = True
 
 
-def unet(**options: object) -> sgc.Network:
-    torch.manual_seed(3)
-    return sgc.Network.from_module(sgc.UNet(**{"depth": 2, "base_width": 4, **options}))
-
-
 @pytest.fixture(scope="module")
 def explainer() -> sgc.Explainer:
     """Of a network that predicts either class at half of the pixels."""
-    network = unet()
+    network = small_unet()
     first, second = network.predict(IMAGE)
     with torch.no_grad():
         network.module.head.bias[1] += float(np.median(first - second))
@@ -75,7 +72,7 @@ def test_before_the_head_all_of_the_score_but_the_bias_passes(explainer) -> None
 @pytest.mark.parametrize("target", [0, 1])
 def test_without_biases_the_cut_has_all_of_the_score(target: int) -> None:
     """Closed form: a ReLU network without biases is homogeneous of degree one at every cut."""
-    network = unet(norm="none")
+    network = small_unet(norm="none")
     for name, parameter in network.module.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
@@ -248,7 +245,7 @@ def test_progress_counts_to_its_end_and_cancel_leaves_nothing(explainer) -> None
     assert steps[-1][0] == steps[-1][1]
     before = [len(m._forward_hooks) for m in explainer.network.module.modules()]
     with pytest.raises(sgc.Cancelled):
-        compare_layers(explainer, MASK, 1, cancel=iter([False] * 9 + [True] * 99).__next__)
+        compare_layers(explainer, MASK, 1, cancel=CancelAfter(9))
     assert [len(m._forward_hooks) for m in explainer.network.module.modules()] == before
 
 

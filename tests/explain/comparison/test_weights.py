@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 import napari_seggradcam as sgc
+from architectures import small_unet
 from napari_seggradcam.explain.comparison.vectors import cosine_matrix, spearman_matrix
 from napari_seggradcam.explain.comparison.weights import WeightComparison, compare_weights
 
@@ -24,14 +25,9 @@ def box(y: int, x: int, height: int = 6, width: int = 6) -> np.ndarray:
     return mask
 
 
-def unet(**options: object) -> sgc.Network:
-    torch.manual_seed(3)
-    return sgc.Network.from_module(sgc.UNet(**{"depth": 2, "base_width": 4, **options}))
-
-
 @pytest.fixture(scope="module")
 def explainer() -> sgc.Explainer:
-    return sgc.Explainer(unet(), IMAGE)
+    return sgc.Explainer(small_unet(), IMAGE)
 
 
 REGIONS = {"left": box(4, 3), "right": box(20, 28), "both": box(4, 3) | box(20, 28)}

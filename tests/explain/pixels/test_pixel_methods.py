@@ -12,13 +12,13 @@ import napari_seggradcam as sgc
 from input_scores import (
     Mixing,
     OneByOne,
-    Progress,
     box,
     network_of,
     sample_crop,
     score_of,
     state_of,
     sum_over,
+    unet,
 )
 from napari_seggradcam.errors import Cancelled, MissingPackage, NetworkError, OptionError
 from napari_seggradcam.explain.pixels import (
@@ -30,6 +30,7 @@ from napari_seggradcam.explain.pixels import (
     Saliency,
     SmoothGrad,
 )
+from progress import CancelAfter, Progress
 
 attr = pytest.importorskip("captum.attr")
 
@@ -45,10 +46,6 @@ SMALL: list[PixelMethod] = [
 
 def by_name(method: PixelMethod) -> str:
     return method.name
-
-
-def unet(ndim: int = 2, **options: object) -> nn.Module:
-    return sgc.UNet(**{"ndim": ndim, "depth": 2, "base_width": 4, **options})
 
 
 def image_of(*shape: int) -> torch.Tensor:
@@ -93,7 +90,7 @@ def test_integrated_gradients_of_the_shipped_networks_are_complete(name, baselin
 
 
 def test_integrated_gradients_are_complete_in_3d() -> None:
-    found = attribute(unet(3), IntegratedGradients(), (12, 16, 8))
+    found = attribute(unet(ndim=3), IntegratedGradients(), (12, 16, 8))
     assert found.facts["completeness_gap"] <= 0.01
     assert found.facts["complete"]
 
@@ -125,7 +122,7 @@ def test_nothing_to_share_out_is_complete() -> None:
 
 @pytest.mark.parametrize("shape", [SHAPE, (8, 12, 8)])
 def test_equals_captum(shape) -> None:
-    module = unet(len(shape)).eval()
+    module = unet(ndim=len(shape)).eval()
     mask, x = box(*shape), image_of(*shape)
 
     def score(x: torch.Tensor) -> torch.Tensor:
@@ -242,13 +239,7 @@ def test_a_cancelled_method_leaves_the_network_as_found(method, at) -> None:
     module.requires_grad_(True)
     network = network_of(module)
     before = state_of(module)
-    asked = 0
-
-    def cancel() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > at
-
+    cancel = CancelAfter(at)
     needs_one_run = isinstance(method, Saliency | InputTimesGradient)
     if needs_one_run and at == 40:
         attribute(network, method, cancel=cancel)

@@ -9,6 +9,7 @@ import napari_seggradcam as sgc
 from napari_seggradcam import Cancelled, OptionError
 from napari_seggradcam.explain.relevance import Epsilon, Gamma, conservation
 from napari_seggradcam.explain.relevance.flow import Flow, Place, cut
+from progress import CancelAfter
 
 X = torch.randn(1, 1, 16, 24, generator=torch.Generator().manual_seed(2))
 
@@ -75,19 +76,14 @@ def test_progress_tells_every_step(network: sgc.Network) -> None:
 
 
 def test_it_stops_wherever_it_is_told_to(network: sgc.Network) -> None:
-    asked = 0
-
-    def count() -> bool:
-        nonlocal asked
-        asked += 1
-        return False
-
-    ask(network, X, cancel=count)
-    assert asked > 2 * len(network.layers)
-    for stop in (1, 3, asked // 2, asked - 1, asked):
-        left = iter(range(1, asked + 1))
+    never = CancelAfter(10**9)
+    ask(network, X, cancel=never)
+    assert never.asked > 2 * len(network.layers)
+    for stop in (1, 3, never.asked // 2, never.asked - 1, never.asked):
+        cancel = CancelAfter(stop - 1)
         with pytest.raises(Cancelled):
-            ask(network, X, cancel=lambda left=left, stop=stop: next(left) == stop)
+            ask(network, X, cancel=cancel)
+        assert cancel.asked == stop
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.module.modules())
 
 

@@ -12,32 +12,25 @@ import napari_seggradcam as sgc
 from input_scores import (
     Mixing,
     OneByOne,
-    Progress,
+    Plain,
     box,
+    image_of,
     network_of,
     sample_crop,
     score_of,
     state_of,
     sum_over,
+    unet,
 )
 from napari_seggradcam.errors import Cancelled, LayerError
 from napari_seggradcam.explain.substitution import LayerAblation, ablation_weights
 from napari_seggradcam.explain.substitution.ablation import NO_EFFECT, SCORE_IS_ZERO
+from progress import CancelAfter, Progress
 
 SHAPE = (24, 32)
 MASK = box(*SHAPE)
 INSIDE = torch.from_numpy(MASK)
-
-
-def image_of(*shape: int) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(0).random((1, 1, *shape), np.float32))
-
-
 IMAGE = image_of(*SHAPE)
-
-
-def unet(**options: object) -> nn.Module:
-    return sgc.UNet(**{"depth": 2, "base_width": 4, **options})
 
 
 def layer_of(network: sgc.Network, name: str) -> sgc.NetworkLayer:
@@ -48,19 +41,6 @@ def layer_of(network: sgc.Network, name: str) -> sgc.NetworkLayer:
 def ablate(network: sgc.Network, name: str, row: int = 1, **options: object) -> LayerAblation:
     with score_of(network, IMAGE, sum_over(MASK, row), **options) as score:
         return ablation_weights(score, layer_of(network, name))
-
-
-class Plain(nn.Module):
-    """A convolution, a rectifier that may be in place, and a head."""
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, 5, 3, padding=1)
-        self.relu = nn.ReLU(inplace=inplace)
-        self.head = nn.Conv2d(5, 2, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.relu(self.conv(x)))
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -280,15 +260,8 @@ def test_a_cancelled_ablation_leaves_the_network_as_found(at) -> None:
     module = unet().train()
     network = network_of(module)
     before = state_of(module)
-    asked = 0
-
-    def cancel() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > at
-
     with pytest.raises(Cancelled):
-        ablate(network, "bottleneck", cancel=cancel)
+        ablate(network, "bottleneck", cancel=CancelAfter(at))
     assert state_of(module) == before
 
 

@@ -11,27 +11,26 @@ from torch import nn
 import napari_seggradcam as sgc
 from input_scores import (
     OneByOne,
-    Progress,
+    Plain,
     box,
+    image_of,
     network_of,
     sample_crop,
     score_of,
     state_of,
     sum_over,
+    unet,
 )
 from napari_seggradcam.errors import Cancelled, OptionError
 from napari_seggradcam.explain.methods.attributing import Attributed
 from napari_seggradcam.explain.methods.gradient import NO_PATH
 from napari_seggradcam.explain.substitution import LayerIntegratedGradients
+from progress import CancelAfter, Progress
 
 SHAPE = (24, 32)
 MASK = box(*SHAPE)
 INSIDE = torch.from_numpy(MASK)
-IMAGE = torch.from_numpy(np.random.default_rng(0).random((1, 1, *SHAPE), np.float32))
-
-
-def unet(**options: object) -> nn.Module:
-    return sgc.UNet(**{"depth": 2, "base_width": 4, **options})
+IMAGE = image_of(*SHAPE)
 
 
 def attribute(
@@ -40,17 +39,6 @@ def attribute(
     (layer,) = network.select_layers(name)
     with score_of(network, tensor, sum_over(mask, row), **options) as score:
         return (method or LayerIntegratedGradients()).attribute(score, layer)
-
-
-class Plain(nn.Module):
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, 5, 3, padding=1)
-        self.relu = nn.ReLU(inplace=inplace)
-        self.head = nn.Conv2d(5, 2, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.relu(self.conv(x)))
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -121,8 +109,7 @@ def test_it_is_complete_on_the_shipped_networks(sample) -> None:
 def test_skips_and_three_dimensions_are_complete(name, ndim) -> None:
     network = network_of(unet(ndim=ndim), ndim=ndim)
     shape = SHAPE if ndim == 2 else (8, 12, 8)
-    tensor = torch.from_numpy(np.random.default_rng(0).random((1, 1, *shape), np.float32))
-    found = attribute(network, name, tensor, box(*shape))
+    found = attribute(network, name, image_of(*shape), box(*shape))
     assert found.facts["complete"]
     assert found.values.any()
     assert found.signed.ndim == ndim
@@ -226,15 +213,8 @@ def test_a_cancelled_computation_leaves_the_network_as_found(at) -> None:
     module = unet().train()
     network = network_of(module)
     before = state_of(module)
-    asked = 0
-
-    def cancel() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > at
-
     with pytest.raises(Cancelled):
-        attribute(network, "bottleneck", cancel=cancel)
+        attribute(network, "bottleneck", cancel=CancelAfter(at))
     assert state_of(module) == before
 
 

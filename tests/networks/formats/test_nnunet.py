@@ -16,6 +16,7 @@ from napari_seggradcam.networks.formats import packages
 from napari_seggradcam.networks.normalisation import ZeroMeanUnitVariance
 from napari_seggradcam.networks.opening import open_network
 from opened_networks import assert_same, image_of, stages
+from payloads import Payload
 
 LABELS = {"background": 0, "cell": 1, "nucleus": 2}
 
@@ -378,19 +379,11 @@ def test_damaged_checkpoints(tmp_path: Path) -> None:
         open_network(folder)
 
 
-class Payload:
-    def __init__(self, marker: Path):
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Path.touch, (self.marker,)
-
-
 def test_payload_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     folder = write(tmp_path, module_of())
     path = folder / "fold_0/checkpoint_final.pth"
     saved = checkpoint(module_of(), plans(), dataset())
-    torch.save({**saved, "logging": Payload(tmp_path / "ran")}, path)
+    torch.save({**saved, "logging": Payload(Path.touch, tmp_path / "ran")}, path)
     for opened in (folder, path):
         with pytest.raises(UntrustedNetwork, match="imports"):
             open_network(opened)

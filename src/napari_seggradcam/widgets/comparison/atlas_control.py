@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject
 
 from ...viewer.comparison_layers import (
     ATLAS,
@@ -21,37 +20,22 @@ from ..connections import Connections
 from ..job import Cancel, Progress
 from .asking import AtlasQuestion, answer_atlas
 from .atlas import AtlasSection
+from .control import ComparisonControl
 from .plots import INSTALL
-from .question_control import QuestionControl
-from .runner import Runner
-from .shown import Shown
 
 
-class AtlasControl(QObject):
-    """The atlas of one comparison dock."""
+class AtlasControl(ComparisonControl):
+    """The atlas of one comparison dock; parameters as of `ComparisonControl`."""
 
-    def __init__(
-        self,
-        section: AtlasSection,
-        question: QuestionControl,
-        runner: Runner,
-        shown: Shown,
-        parent: QObject | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._section = section
-        self._question = question
-        self._runner = runner
-        self._shown = shown
+    _section: AtlasSection
+
+    def __init__(self, section: AtlasSection, *shared: Any) -> None:
+        super().__init__(section, *shared)
         self._followed: Any = None
         self._connections = Connections()
-        section.row.run_requested.connect(self.run)
-        section.row.cancel_requested.connect(runner.cancel)
         section.cluster_clicked.connect(self._on_cluster)
-        question.changed.connect(self._refresh)
 
-    def run(self) -> None:
-        """Ask now."""
+    def _ask(self) -> None:
         question = AtlasQuestion(
             self._question.opened,
             self._question.plan,
@@ -70,9 +54,6 @@ class AtlasControl(QObject):
     def stop(self) -> None:
         """Let go of the layer of clusters."""
         self._follow(None)
-
-    def _refresh(self) -> None:
-        self._runner.refresh(self._section.row, self._question.reason)
 
     def _on_atlas(self, made: tuple[ImageInput, Any]) -> None:
         image, atlas = made

@@ -4,50 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QObject
-
-from ...errors import SegGradCamError
 from ..job import Cancel, Progress
 from .asking import answer_layers
+from .control import ComparisonControl
 from .layers import LayerComparisonSection
-from .question_control import QuestionControl
 from .row_words import row_in_words
-from .runner import Runner
-from .shown import Shown
 
 
-class LayersControl(QObject):
-    """The comparison of network layers of one comparison dock."""
+class LayersControl(ComparisonControl):
+    """The comparison of network layers of one dock; parameters as of `ComparisonControl`."""
 
-    def __init__(
-        self,
-        section: LayerComparisonSection,
-        question: QuestionControl,
-        runner: Runner,
-        shown: Shown,
-        parent: QObject | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._section = section
-        self._question = question
-        self._runner = runner
-        self._shown = shown
+    _section: LayerComparisonSection
+
+    def __init__(self, section: LayerComparisonSection, *shared: Any) -> None:
+        super().__init__(section, *shared)
         self._comparison: Any = None
-        section.row.run_requested.connect(self.run)
-        section.row.cancel_requested.connect(runner.cancel)
         section.layer_clicked.connect(self._on_layer)
-        question.changed.connect(self._refresh)
 
-    def run(self) -> None:
+    def _ask(self) -> None:
         """Ask the main dock's question of every network layer."""
         dock, explainers = self._question.main.dock, self._question.explainers
         if dock is None:
             return
-        try:
-            asked = dock.run_control.ask()
-        except SegGradCamError as error:
-            self._section.row.note.say(str(error), "error")
-            return
+        asked = dock.run_control.ask()
         layers: str = self._section.preset.value
 
         def work(progress: Progress, cancel: Cancel) -> Any:
@@ -55,12 +34,13 @@ class LayersControl(QObject):
 
         self._runner.start(self._section.row, "comparing network layers", work, self._on_compared)
 
-    def _refresh(self) -> None:
+    @property
+    def _reason(self) -> str:
         dock = self._question.main.dock
         reason = self._question.reason
         if not reason and dock is not None and dock.region_control.problem:
             reason = "The main dock's region can't be used; it says why."
-        self._runner.refresh(self._section.row, reason)
+        return reason
 
     def _on_compared(self, answer: tuple[Any, int, Any]) -> None:
         _question, region_size, self._comparison = answer

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from napari.layers import Points
-from qtpy.QtCore import QObject
 
 from ...errors import SegGradCamError
 from ...viewer.comparison_layers import difference_layer, feature_map_layer, pair_layer
 from ..job import Cancel, Progress
 from ..region_control import still
 from .asking import Weighed, answer_weights, ask_weights
+from .control import ComparisonControl
 from .plots import why_no_plots
-from .question_control import QuestionControl
-from .runner import Runner
-from .shown import Shown
 from .weights import WeightsSection, in_words
 
 _BARS = 10
@@ -21,49 +20,32 @@ _BARS = 10
 _MANY = 0.5
 
 
-class WeightsControl(QObject):
-    """The comparison of weights of one comparison dock."""
+class WeightsControl(ComparisonControl):
+    """The comparison of weights of one comparison dock; parameters as of `ComparisonControl`."""
 
-    def __init__(
-        self,
-        section: WeightsSection,
-        question: QuestionControl,
-        runner: Runner,
-        shown: Shown,
-        parent: QObject | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._section = section
-        self._question = question
-        self._runner = runner
-        self._shown = shown
+    _section: WeightsSection
+
+    def __init__(self, section: WeightsSection, *shared: Any) -> None:
+        super().__init__(section, *shared)
         self._answer: Weighed | None = None
         self._row = 0
-        section.row.run_requested.connect(self.run)
-        section.row.cancel_requested.connect(runner.cancel)
         section.measure_changed.connect(self._draw)
         section.pair_clicked.connect(self._on_pair)
         section.branch_clicked.connect(self._on_branch)
         section.channel_clicked.connect(self._on_channel)
-        question.changed.connect(self._refresh)
 
-    def run(self) -> None:
-        """Ask now."""
+    def _ask(self) -> None:
         asked, dock = self._question, self._question.main.dock
         if dock is None:
             return
-        try:
-            question = ask_weights(
-                asked.opened,
-                asked.plan,
-                still(dock.viewer.dims),
-                asked.layer,
-                asked.network_layer,
-                asked.target,
-            )
-        except SegGradCamError as error:
-            self._section.row.note.say(str(error), "error")
-            return
+        question = ask_weights(
+            asked.opened,
+            asked.plan,
+            still(dock.viewer.dims),
+            asked.layer,
+            asked.network_layer,
+            asked.target,
+        )
         explainers = asked.explainers
 
         def work(progress: Progress, cancel: Cancel) -> Weighed:
@@ -71,11 +53,12 @@ class WeightsControl(QObject):
 
         self._runner.start(self._section.row, "comparing weights", work, self._on_answer)
 
-    def _refresh(self) -> None:
+    @property
+    def _reason(self) -> str:
         reason = why_no_plots() or self._question.reason
         if not reason and self._question.layer is None:
             reason = "Choose a layer that has regions."
-        self._runner.refresh(self._section.row, reason)
+        return reason
 
     def _on_answer(self, answer: Weighed) -> None:
         self._answer = answer

@@ -189,7 +189,7 @@ def test_tables_have_the_numbers(compared, what: str) -> None:
     frame = compared.to_frame(what)
     assert list(frame.index) == ["left", "right", "both"]
     assert_allclose(frame.to_numpy(), getattr(compared, what))
-    with pytest.raises(sgc.OptionError, match="table is 'maps'"):
+    with pytest.raises(sgc.OptionError, match="table of 'maps'"):
         compared.to_frame("maps")
 
 

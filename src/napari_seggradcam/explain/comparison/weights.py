@@ -256,7 +256,7 @@ class WeightComparison:
         """
         import pandas as pd  # slow to import
 
-        check_known("table", what, ("weights", "contributions", "cosine", "spearman"))
+        check_known("The table", what, ("weights", "contributions", "cosine", "spearman"))
         rows = pd.Index(self.names, name="region")
         channels = pd.RangeIndex(self.weights.shape[1], name="channel")
         columns = rows if what in ("cosine", "spearman") else channels

@@ -104,7 +104,6 @@ class Views:
         self._every_gradient = every_gradient
         self._state: tuple[tuple[int, int], ...] = ()
         self._logits: tuple[torch.Tensor | None, NDArray[np.float32]] | None = None
-        self._predicted_of: tuple[NDArray[np.float32], NDArray[np.intp]] | None = None
         patch = network.patch
         self._windows = () if patch is None else windows(prepared.padded_shape, patch)
         self._number = 0
@@ -169,24 +168,6 @@ class Views:
         if self._logits is None or self._logits[0] is not logits:
             self._logits = logits, self._network.on_image(logits, self._prepared)
         return self._logits[1]
-
-    def prediction(self) -> NDArray[np.intp]:
-        """Class with the largest logit at every pixel of the image; call it inside `as_found`."""
-        logits = self.logits()
-        if self._predicted_of is None or self._predicted_of[0] is not logits:
-            self._predicted_of = logits, np.asarray(logits.argmax(axis=0))
-        return self._predicted_of[1]
-
-    def predicted(self, box: Box) -> NDArray[np.intp]:
-        """The prediction in a part of the image; call it inside `as_found`."""
-        return self.prediction()[box]
-
-    def class_of(self, target: int | str, region: Footprint) -> int:
-        """Class c as an index; call it inside `as_found` if it may be the one predicted."""
-        if target == "predicted":
-            predicted = self.predicted(region.box)[region.counting_for]
-            return int(np.bincount(predicted).argmax())
-        return self._network.class_index(target)
 
     def _of_patches(self, cancel: Cancel | None) -> NDArray[np.float32]:
         tensors = state_of(self._network.module)

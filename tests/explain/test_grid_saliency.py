@@ -231,7 +231,7 @@ def test_a_cancelled_computation_leaves_the_network_as_found(at) -> None:
         ({"cell": 0}, "cell is 0"),
         ({"steps": 0}, "steps is 0"),
         ({"sparsity": 0}, "sparsity is 0"),
-        ({"learning_rate": -1}, "learning_rate is -1"),
+        ({"learning_rate": -1}, "learning rate is -1"),
         ({"baseline": "white"}, "no baseline 'white'"),
         ({"cell": (2, 2, 2)}, "3 numbers"),
     ],

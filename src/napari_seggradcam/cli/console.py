@@ -1,7 +1,7 @@
 """What every command says, and where: results on stdout, progress and errors on stderr."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -13,7 +13,8 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from ..errors import SegGradCamError
-from ..progress import Progress
+
+Progress = Callable[[int, int, str], None]
 
 
 class Program(TyperGroup):

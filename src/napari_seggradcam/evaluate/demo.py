@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from ..networks.network import Network
 from ..networks.opening import open_network
-from ..progress import Progress
 from ..scenes import nuclei, streets
 from ..scenes.generators import TEST_SEEDS, TRAIN_SEEDS
 from ..scenes.samples import DATA, real_nuclei
@@ -26,6 +25,8 @@ from .segmentation import (
     mean_iou,
     object_score,
 )
+
+Progress = Callable[[int, int, str], None]
 
 TEST_SCENES = 40
 FOREST_SCENES = 60

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from ..networks.opening import open_network
-from ..progress import Progress
 from ..scenes import nuclei, streets
 from ..scenes.generators import TEST_SEEDS
 from ..scenes.samples import DATA, open_sample
-from .observations import Observations, Question, observe
+from .observations import Observations, Progress, Question, observe
 
 STREET_SEEDS = TEST_SEEDS[:6]
 # Smaller things are cut off by the border or hidden, or hardly reach one bottleneck position.

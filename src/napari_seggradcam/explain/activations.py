@@ -11,7 +11,6 @@ from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import channels_last, memory_of, state_of, version_of
-from ..progress import Cancel
 from .capture import Run, read
 from .convolutions import KeepConvolutions
 from .fitting import pixels_at_once
@@ -23,6 +22,8 @@ from .replay import Replay
 from .steps import UnevenShift
 from .tape import Tape, record
 from .tiled_run import Gathered, OnMaps, first_in, run_tiles
+
+Cancel = Callable[[], bool]
 
 
 class Activations:

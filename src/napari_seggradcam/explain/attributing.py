@@ -3,11 +3,9 @@
 import math
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..networks.layers import NetworkLayer
 from .ground import Ground
@@ -55,8 +53,8 @@ def _placed(ground: Ground, layer: NetworkLayer, one: Attributed) -> NetworkLaye
 def _answer(ground: Ground, layer: NetworkLayer, one: Attributed) -> LayerAnswer:
     """The signed map on the whole; outside of what matters to M it is zero."""
     dtype = np.float64 if ground.score.tensor.dtype == torch.float64 else np.float32
-    part: NDArray[np.floating[Any]] = one.signed.astype(dtype)
-    totals = one.shares
+    part = one.values.sum(0, dtype=np.float64).astype(dtype)
+    totals = one.values.sum(tuple(range(1, one.values.ndim)), dtype=np.float64)
     if one.scale is not None or ground.is_whole:
         return LayerAnswer(part, (totals / part.size).astype(dtype), one.empty)
     shape = ground.shape

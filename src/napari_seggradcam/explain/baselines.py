@@ -18,12 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..networks.layers import INPUT
+from ..errors import OptionError
 from .ground import Ground
-from .methods.attributing import Attributed, AttributionMethod
+from .methods.attributing import INPUT, Attributed, AttributionMethod
 from .methods.gradient import LayerGradient
 from .methods.weighting import GradientMethod, LayerShape, MapWeights, Totals
-from .options import check_known, check_whole
 from .scores import LOGIT, PROBABILITY, Score
 
 
@@ -42,7 +41,8 @@ class RandomWeights(GradientMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_whole("seed", self.seed, least=0)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise OptionError(f"seed is {self.seed!r}; expected a whole number from 0.")
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
@@ -77,7 +77,7 @@ class SobelEdges(AttributionMethod):
     def answer(self, ground: Ground) -> dict[str, Attributed]:
         """Edges at every pixel of the input."""
         edges = sobel_edges(ground.score.tensor[0].cpu().numpy())
-        return {INPUT: Attributed(edges[None], {})}
+        return {INPUT: Attributed(edges[None], None, {})}
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,10 @@ class Prediction(AttributionMethod):
     values: Literal["logit", "probability"] = "logit"
 
     def __post_init__(self) -> None:
-        check_known("values", self.values, (LOGIT, PROBABILITY))
+        if self.values not in (LOGIT, PROBABILITY):
+            raise OptionError(
+                f"values is {self.values!r}; known are {LOGIT!r} and {PROBABILITY!r}."
+            )
 
     def answer(self, ground: Ground) -> dict[str, Attributed]:
         """Logits or probabilities on the output's grid."""
@@ -104,7 +107,7 @@ class Prediction(AttributionMethod):
         values = score.at_pixels(logits, ground.target)
         grid, before = ground.view.grid, ground.view.prepared.before
         translate = tuple(t + lead for t, lead in zip(grid.translate, before, strict=True))
-        return {INPUT: Attributed(values.cpu().numpy(), {}, None, grid.scale, translate)}
+        return {INPUT: Attributed(values.cpu().numpy(), None, {}, grid.scale, translate)}
 
 
 def sobel_edges(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -27,7 +27,6 @@ from ..networks.running import (
     stop_if,
     tensors_in,
 )
-from ..progress import Cancel
 from .patches import Patch
 
 Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
@@ -158,7 +157,7 @@ def read(
     tensor: torch.Tensor,
     layers: Sequence[NetworkLayer],
     on_maps: Callable[[str, torch.Tensor], None],
-    cancel: Cancel | None,
+    cancel: Callable[[], bool] | None,
     run: Run | None = None,
 ) -> torch.Tensor:
     """Logits of a padded input, without gradients, and on the way feature maps.
@@ -251,7 +250,7 @@ class Capture(Taps):
         self,
         score: torch.Tensor,
         on_gradient: OnGradient,
-        cancel: Cancel | None,
+        cancel: Callable[[], bool] | None,
         again: bool = False,
     ) -> None:
         """Visit every kept map's gradient once, from the logits up.

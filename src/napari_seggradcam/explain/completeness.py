@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from .options import check_above_zero, check_whole
+from ..errors import OptionError
 
 # Steps of the first try; fewer have never been enough for a network with rectifiers.
 _FIRST = 32
@@ -45,8 +45,10 @@ class Completeness:
     most_steps: int = 1024
 
     def __post_init__(self) -> None:
-        check_above_zero("tolerance", self.tolerance)
-        check_whole("most_steps", self.most_steps)
+        if not self.tolerance > 0:
+            raise OptionError(f"The tolerance is {self.tolerance}; expected a number above 0.")
+        if self.most_steps < 1:
+            raise OptionError(f"There are to be {self.most_steps} steps; expected 1 or more.")
 
     def reach(
         self,

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..networks.network import Network
 from ..networks.running import as_found, stop_if
-from ..progress import Cancel, Progress
 from . import scores
 from .explanation import Explanation
 from .finding import find
@@ -19,6 +18,7 @@ from .fitting import default_budget
 from .heatmaps import heatmap_of
 from .jobs import Found
 from .methods.cams import SegGradCam
+from .passes import Cancel, Progress
 from .questions import AnswerFacts, ImageFacts, Question, record_of
 from .regions.region import Box, Footprint, Region
 from .regions.sets import each_label

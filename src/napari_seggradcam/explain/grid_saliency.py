@@ -27,13 +27,11 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from ..errors import OptionError, ShapeError
-from ..networks.layers import INPUT
 from ..networks.running import stop_if
 from .ground import Ground
 from .input_score import InputScore, gradients_told
-from .methods.attributing import Attributed, AttributionMethod
+from .methods.attributing import INPUT, Attributed, AttributionMethod
 from .neutral_inputs import check_kind, kind_in_words
-from .options import check_above_zero, check_whole
 
 NO_CONTEXT = (
     "The decision loses nothing when all of its surroundings are replaced: no context is needed."
@@ -100,11 +98,18 @@ class GridSaliency(AttributionMethod):
     def __post_init__(self) -> None:
         check_kind(self.baseline)
         cells = [self.cell] if isinstance(self.cell, int) else list(self.cell)
-        for cell in cells:
-            check_whole("cell", cell)
-        check_whole("steps", self.steps)
-        check_above_zero("sparsity", self.sparsity)
-        check_above_zero("learning_rate", self.learning_rate)
+        for value, what in (
+            (min(cells), "The cell"),
+            (self.steps, "The number of steps"),
+        ):
+            if value < 1:
+                raise OptionError(f"{what} is {value}; expected 1 or more.")
+        for share, what in (
+            (self.sparsity, "The sparsity"),
+            (self.learning_rate, "The learning rate"),
+        ):
+            if not share > 0:
+                raise OptionError(f"{what} is {share}; expected a number above 0.")
 
     def answer(self, ground: Ground) -> dict[str, Attributed]:
         """The mask of the network's input."""
@@ -112,7 +117,7 @@ class GridSaliency(AttributionMethod):
         found = self.attribute(ground.score.of(ground.pixel_scores), ground.inside)
         facts = {**found.facts, "losses": found.losses}
         values = found.values[None]
-        return {INPUT: Attributed(values, facts, found.empty, found.scale, found.translate)}
+        return {INPUT: Attributed(values, found.empty, facts, found.scale, found.translate)}
 
     def attribute(self, score: InputScore, region: NDArray[np.bool_]) -> GridMask:
         """The mask for one region; progress counts steps.

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..progress import Cancel, Progress
 from .crops import CropPlanner
-from .input_score import InputScore
+from .input_score import Cancel, InputScore, Progress
 from .reach import Reach, reach_of
 from .regions.output import OutputRegion
 from .regions.region import Box, Footprint, Mask, whole

@@ -13,12 +13,13 @@ import torch
 from ..errors import Cancelled, NetworkError, SegGradCamError
 from ..networks.network import Network
 from ..networks.running import FunctionCalls, cancellable, shortage_told
-from ..progress import Cancel, Progress
 from .capture import Taps
 from .neutral_inputs import Neutral, neutral_input
 from .regions.region import Box, whole
 
-ScoreOfLogits = Callable[[torch.Tensor], torch.Tensor]
+Score = Callable[[torch.Tensor], torch.Tensor]
+Progress = Callable[[int, int, str], None]
+Cancel = Callable[[], bool]
 
 # Pixels that run at once: a larger batch is no faster on processors.
 _PIXELS = 2**18
@@ -62,7 +63,7 @@ class InputScore:
         self,
         network: Network,
         tensor: torch.Tensor,
-        score: ScoreOfLogits,
+        score: Score,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
         window: Box | None = None,
@@ -104,7 +105,7 @@ class InputScore:
             self._progress(self._done, self._total, self._what)
         return scores
 
-    def of(self, score: ScoreOfLogits) -> "InputScore":
+    def of(self, score: Score) -> "InputScore":
         """Another function of the same network's logits, with the same progress."""
         return InputScore(
             self.network, self._whole, score, self._progress, self.cancel, self._window

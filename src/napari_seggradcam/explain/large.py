@@ -23,7 +23,6 @@ from ..errors import NetworkError
 from ..networks.network import Network
 from ..networks.running import as_found, digest_of, stop_if
 from ..networks.windows import WindowedImage
-from ..progress import Cancel, Progress
 from ..store.growing import GrowingExplanation, MapPlan
 from . import scores
 from .agreement import TOLERANCES
@@ -34,6 +33,7 @@ from .fitting import bytes_per_pixel, default_memory
 from .methods.answering import NO_POSITIVE_EVIDENCE
 from .methods.cams import SegGradCam
 from .methods.gradient import LayerGradient
+from .passes import Cancel, Progress
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, record_of
 from .reach import layer_shapes, reach_of

@@ -20,7 +20,6 @@ from torch import nn
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.running import state_of, tensors_in
-from ..progress import Cancel
 from .calls import Call, step_of
 from .capture import read
 from .patches import Box
@@ -237,7 +236,7 @@ def record(
     tensor: torch.Tensor,
     on_maps: Callable[[str, torch.Tensor], None],
     on_value: Callable[[int, torch.Tensor], None],
-    cancel: Cancel | None,
+    cancel: Callable[[], bool] | None,
 ) -> tuple[torch.Tensor, Tape | None]:
     """Logits of a padded input, without gradients, and the tape, if there is one.
 

@@ -10,11 +10,12 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
 from ..networks.running import channels_last
-from ..progress import Cancel
 from .capture import read
 from .patches import Box
 from .reach import layer_shapes, reach_of
 from .tiles import LOGITS, Tile, Tiling
+
+Cancel = Callable[[], bool]
 
 
 @dataclass(frozen=True)

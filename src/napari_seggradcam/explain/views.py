@@ -20,8 +20,7 @@ from ..networks.network import Network
 from ..networks.outputs import MapGrid
 from ..networks.running import state_of, version_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
-from ..progress import Cancel
-from .activations import Activations
+from .activations import Activations, Cancel
 from .regions.region import Box, Footprint
 
 Sizes = tuple[int, ...]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..networks.outputs import MapGrid, on_grid
-from ..progress import Progress
+from .passes import Progress
 from .regions.output import pixels_of
 from .regions.region import Box, Prediction
 from .tiles import LOGITS, Tile, Tiling

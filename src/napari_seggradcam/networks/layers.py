@@ -7,9 +7,6 @@ from ..errors import LayerError
 
 PRESETS = ("bottleneck", "levels", "all")
 
-INPUT = "input"
-"""Name, kind and role of the network's input, where it is asked about like a network layer."""
-
 
 @dataclass(frozen=True)
 class NetworkLayer:

@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -10,7 +11,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
-from ..progress import Cancel
 from .description import NetworkDescription
 from .images import PreparedImage, channels_first, normalised, pad
 from .outputs import MapGrid, on_grid, output_grid, select_output
@@ -164,7 +164,7 @@ class Network(NetworkDescription):
         self,
         image: ArrayLike,
         axes: str | None = None,
-        cancel: Cancel | None = None,
+        cancel: Callable[[], bool] | None = None,
     ) -> NDArray[np.float32]:
         """Logits of an image on the image's own grid.
 
@@ -190,7 +190,7 @@ class Network(NetworkDescription):
         return self.predict_prepared(self.prepare(image, axes), cancel)
 
     def predict_prepared(
-        self, prepared: PreparedImage, cancel: Cancel | None = None
+        self, prepared: PreparedImage, cancel: Callable[[], bool] | None = None
     ) -> NDArray[np.float32]:
         """As `predict`, for what `prepare` has returned."""
 

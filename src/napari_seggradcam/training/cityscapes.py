@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError, TrainingDataError
-from ..progress import Cancel, Progress
 from .folders import read_channels_first, read_mask
-from .sources import IGNORE, ImageAndLabels
+from .sources import IGNORE, Cancel, ImageAndLabels, Progress
 
 GROUPS = {
     "flat": "#804080",

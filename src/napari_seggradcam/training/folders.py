@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, TrainingDataError
-from ..progress import Cancel, Progress
 from ..store.images import read_image, read_labels
 from .generated import separated_nuclei
-from .sources import IGNORE, ImageAndLabels
+from .sources import IGNORE, Cancel, ImageAndLabels, Progress
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 # Distinct at any number of classes up to twelve; Paul Tol's "muted" with grey for class 0.

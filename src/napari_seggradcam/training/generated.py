@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Cancelled, TrainingDataError
-from ..progress import Cancel, Progress
-from .sources import ImageAndLabels
+from .sources import Cancel, ImageAndLabels, Progress
 
 # Rows of the real image's training part that are trained on and that choose the best network.
 # Nuclei are up to 38 pixels wide: none lies in both.

@@ -4,7 +4,7 @@ Generated scenes and the shipped real image are in `generated`, folders of files
 Cityscapes in `cityscapes`; `opening.open_source` finds the right one for a word or a path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TrainingDataError
-from ..progress import Cancel, Progress
 
 IGNORE = 255
 """Value of pixels that belong to no class: they count neither in the loss nor in a score."""
 
 ImageAndLabels: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
+Progress: TypeAlias = Callable[[int, int, str], None]
+Cancel: TypeAlias = Callable[[], bool]
 
 
 class TrainingSource(Protocol):

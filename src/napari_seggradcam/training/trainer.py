@@ -12,13 +12,12 @@ from ..errors import Cancelled, OptionError
 from ..networks.network import Network
 from ..networks.opening import best_device, open_network
 from ..networks.unet import UNet
-from ..progress import Cancel, Progress
 from .batches import Batches
 from .checkpoint import TrainingFiles, read_checkpoint, write_checkpoint, write_history
 from .interrupts import held_interrupts
 from .loss import SegmentationLoss
 from .options import TrainingOptions
-from .sources import TrainingSource, require_same_kind
+from .sources import Cancel, Progress, TrainingSource, require_same_kind
 from .validation import Score, validate
 
 

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from ..errors import Cancelled
 from ..networks.network import Network
-from ..progress import Cancel
-from .sources import IGNORE, TrainingSource
+from .sources import IGNORE, Cancel, TrainingSource
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,8 @@ from input_scores import (
     unet,
 )
 from napari_seggradcam.errors import Cancelled, OptionError
-from napari_seggradcam.explain.methods.attributing import Attributed
-from napari_seggradcam.explain.methods.gradient import NO_PATH
-from napari_seggradcam.explain.substitution import LayerIntegratedGradients
+from napari_seggradcam.explain.substitution import LayerAttribution, LayerIntegratedGradients
+from napari_seggradcam.explain.substitution.layer_integrated_gradients import NO_PATH
 from progress import CancelAfter, Progress
 
 SHAPE = (24, 32)
@@ -35,7 +34,7 @@ IMAGE = image_of(*SHAPE)
 
 def attribute(
     network: sgc.Network, name: str, tensor=IMAGE, mask=MASK, row=1, method=None, **options
-) -> Attributed:
+) -> LayerAttribution:
     (layer,) = network.select_layers(name)
     with score_of(network, tensor, sum_over(mask, row), **options) as score:
         return (method or LayerIntegratedGradients()).attribute(score, layer)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ...errors import OptionError
 from ...networks.layers import NetworkLayer
 from ...networks.running import stop_if
-from ...progress import Cancel, Progress
 from ..explainer import Explainer
+from ..passes import Cancel, Progress
 from ..regions.region import Box, Footprint
 from .grouping import colours_of, groups_of
 from .reading import one_layer, silent, weights_of

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from ...networks.images import channels_first
 from ...networks.layers import NetworkLayer
 from ...networks.running import stop_if
-from ...progress import Cancel, Progress
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..methods.gradient import LayerGradient, sums
+from ..passes import Cancel, Progress
 from ..regions.region import Footprint, Region
 from .cut import cut_of
 from .echoes import gini, image_gradients, pearson, share_inside

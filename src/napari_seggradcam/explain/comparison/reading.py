@@ -16,13 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import LayerError
 from ...networks.layers import NetworkLayer
 from ...networks.running import as_found, shortage_told
-from ...progress import Cancel, Progress
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..jobs import Asked
 from ..methods.answering import NO_POSITIVE_EVIDENCE
 from ..methods.cams import SegGradCam
-from ..passes import Passes
+from ..passes import Cancel, Passes, Progress
 from ..placing import placement_of
 from ..regions.output import on_output
 from ..regions.region import Footprint, Region, as_region

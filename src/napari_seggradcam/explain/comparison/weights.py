@@ -16,10 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import OptionError, RegionError
 from ...networks.layers import NetworkLayer
 from ...networks.running import stop_if
-from ...progress import Cancel, Progress
 from ..explainer import Explainer
 from ..explanation import Heatmap
-from ..options import check_known
+from ..passes import Cancel, Progress
 from ..regions.region import Region
 from ..regions.sets import each_label
 from .reading import PlacedMaps, feature_maps, footprint_of, one_layer, silent, weights_of
@@ -256,7 +255,11 @@ class WeightComparison:
         """
         import pandas as pd  # slow to import
 
-        check_known("The table", what, ("weights", "contributions", "cosine", "spearman"))
+        if what not in ("weights", "contributions", "cosine", "spearman"):
+            raise OptionError(
+                f"There is no table of {what!r}; known are 'weights', 'contributions', 'cosine' "
+                "and 'spearman'."
+            )
         rows = pd.Index(self.names, name="region")
         channels = pd.RangeIndex(self.weights.shape[1], name="channel")
         columns = rows if what in ("cosine", "spearman") else channels

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ...networks.layers import INPUT, NetworkLayer
+from ...networks.layers import NetworkLayer
 from ...networks.network import Network
 from ..ground import Ground
 from .weighting import Method
+
+INPUT = "input"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,36 +23,20 @@ class Attributed:
     Attributes
     ----------
     values
-        (channels, *spatial), where the network layer lies on the input that ran; float32, or
-        float64 where the network computes in it.
-    facts
-        How they were computed, in JSON types.
+        (channels, *spatial); their sum over the channels is the signed map.
     empty
         Why all are zero, or None.
+    facts
+        How they were computed, in JSON types.
     scale, translate
         Where they lie on the input that ran, if not where the network layer lies.
     """
 
     values: NDArray[np.floating[Any]]
+    empty: str | None
     facts: dict[str, Any]
-    empty: str | None = None
     scale: tuple[float, ...] | None = None
     translate: tuple[float, ...] | None = None
-
-    @classmethod
-    def of(cls, values: torch.Tensor, **facts: Any) -> "Attributed":
-        """Values of shape (1, channels, *spatial), and facts."""
-        return cls(values[0].detach().cpu().numpy(), facts)
-
-    @property
-    def signed(self) -> NDArray[np.float64]:
-        """Sum over the channels, of shape spatial: the signed map."""
-        return np.asarray(self.values.sum(0, dtype=np.float64))
-
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """Sum over all positions for every channel, in units of the score."""
-        return np.asarray(self.values.sum(tuple(range(1, self.values.ndim)), dtype=np.float64))
 
 
 class AttributionMethod(Method):

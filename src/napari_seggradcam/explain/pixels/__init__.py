@@ -3,7 +3,7 @@
 They run through captum, which the extra ``methods`` installs.
 """
 
-from .attribution import PixelMethod
+from .attribution import Attribution, PixelMethod
 from .gradients import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from .occlusion import Occlusion
 
@@ -14,6 +14,7 @@ METHODS: dict[str, type[PixelMethod]] = {
 
 __all__ = [
     "METHODS",
+    "Attribution",
     "InputTimesGradient",
     "IntegratedGradients",
     "Occlusion",

@@ -2,13 +2,40 @@
 
 import importlib
 from abc import abstractmethod
+from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
-from ...errors import MissingPackage
-from ...networks.layers import INPUT
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...errors import MissingPackage, OptionError
 from ..ground import Ground
 from ..input_score import InputScore
-from ..methods.attributing import Attributed, AttributionMethod
+from ..methods.attributing import INPUT, Attributed, AttributionMethod
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much every value of the input matters.
+
+    Attributes
+    ----------
+    values
+        Of shape (channels, *spatial), on the grid of the input that ran; float32, or float64 where
+        the network computes in it.
+    facts
+        How they were computed, in types that JSON has.
+    """
+
+    values: NDArray[np.floating[Any]]
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, values: torch.Tensor, **facts: Any) -> "Attribution":
+        """Attributions of shape (1, channels, *spatial), and facts."""
+        return cls(values[0].detach().cpu().numpy(), facts)
 
 
 class PixelMethod(AttributionMethod):
@@ -16,10 +43,11 @@ class PixelMethod(AttributionMethod):
 
     def answer(self, ground: Ground) -> dict[str, Attributed]:
         """Attributions of the network's input."""
-        return {INPUT: self.attribute(ground.score)}
+        found = self.attribute(ground.score)
+        return {INPUT: Attributed(found.values, None, found.facts)}
 
     @abstractmethod
-    def attribute(self, score: InputScore) -> Attributed:
+    def attribute(self, score: InputScore) -> Attribution:
         """Attributions of the score's input.
 
         Raises
@@ -53,3 +81,9 @@ def load_captum(method: str) -> ModuleType:
             f"The method {method!r} needs captum, which can't be imported ({error}). Install it: "
             'pip install "napari-seggradcam[methods]".'
         ) from error
+
+
+def check_count(value: int, what: str) -> None:
+    """Raise `OptionError` for a number of things below 1."""
+    if value < 1:
+        raise OptionError(f"{what} is {value}; expected 1 or more.")

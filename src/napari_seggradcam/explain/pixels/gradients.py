@@ -11,10 +11,8 @@ import torch
 from ...errors import OptionError
 from ..completeness import Completeness
 from ..input_score import InputScore, gradients_told
-from ..methods.attributing import Attributed
 from ..neutral_inputs import check_kind, kind_in_words
-from ..options import check_whole
-from .attribution import PixelMethod, load_captum
+from .attribution import Attribution, PixelMethod, check_count, load_captum
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,12 @@ class Saliency(PixelMethod):
 
     name: ClassVar[str] = "saliency"
 
-    def attribute(self, score: InputScore) -> Attributed:
+    def attribute(self, score: InputScore) -> Attribution:
         """Size of the gradient; see `PixelMethod.attribute`."""
         method = load_captum(self.name).Saliency(score)
         score.expect(1, self.name)
         with gradients_told():
-            return Attributed.of(method.attribute(score.tensor.clone().requires_grad_()))
+            return Attribution.of(method.attribute(score.tensor.clone().requires_grad_()))
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,12 @@ class InputTimesGradient(PixelMethod):
 
     name: ClassVar[str] = "input-x-gradient"
 
-    def attribute(self, score: InputScore) -> Attributed:
+    def attribute(self, score: InputScore) -> Attribution:
         """Product x · dS/dx; see `PixelMethod.attribute`."""
         method = load_captum(self.name).InputXGradient(score)
         score.expect(1, self.name)
         with gradients_told():
-            return Attributed.of(method.attribute(score.tensor.clone().requires_grad_()))
+            return Attribution.of(method.attribute(score.tensor.clone().requires_grad_()))
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class IntegratedGradients(PixelMethod):
         check_kind(self.baseline, ("zero", "mean", "blur"))
         Completeness(self.tolerance, self.most_steps)
 
-    def attribute(self, score: InputScore) -> Attributed:
+    def attribute(self, score: InputScore) -> Attribution:
         """Attributions that add up to S(x) - S(x'); see `PixelMethod.attribute`."""
         method = load_captum(self.name).IntegratedGradients(score)
         image, baseline = score.tensor, score.neutral(self.baseline)
@@ -110,7 +108,7 @@ class IntegratedGradients(PixelMethod):
         values, facts = Completeness(self.tolerance, self.most_steps).reach(
             integrate, at_baseline, at_image, lambda steps: score.expect(steps, self.name)
         )
-        return Attributed.of(values, baseline=kind_in_words(self.baseline), **facts)
+        return Attribution.of(values, baseline=kind_in_words(self.baseline), **facts)
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,11 @@ class SmoothGrad(PixelMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_whole("samples", self.samples)
+        check_count(self.samples, "The number of samples")
         if not self.noise >= 0:
             raise OptionError(f"The noise is {self.noise}; expected a share of 0 or more.")
 
-    def attribute(self, score: InputScore) -> Attributed:
+    def attribute(self, score: InputScore) -> Attribution:
         """Size of the mean gradient; see `PixelMethod.attribute`."""
         captum = load_captum(self.name)
         method = captum.NoiseTunnel(captum.Saliency(score))
@@ -162,4 +160,4 @@ class SmoothGrad(PixelMethod):
                 abs=False,
             )
         facts = {"samples": self.samples, "noise_sigma": sigma, "seed": self.seed}
-        return Attributed.of(mean.abs(), **facts)
+        return Attribution.of(mean.abs(), **facts)

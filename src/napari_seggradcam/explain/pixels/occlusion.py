@@ -9,10 +9,8 @@ import torch
 
 from ...errors import OptionError
 from ..input_score import InputScore
-from ..methods.attributing import Attributed
 from ..neutral_inputs import check_kind, kind_in_words
-from ..options import check_whole
-from .attribution import PixelMethod, load_captum
+from .attribution import Attribution, PixelMethod, check_count, load_captum
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,11 @@ class Occlusion(PixelMethod):
 
     def __post_init__(self) -> None:
         check_kind(self.baseline, ("zero", "mean", "blur"))
-        for option, value in (("window", self.window), ("stride", self.stride)):
+        for value, what in ((self.window, "The window"), (self.stride, "The stride")):
             for one in [value] if isinstance(value, int) else value:
-                check_whole(option, one)
+                check_count(one, what)
 
-    def attribute(self, score: InputScore) -> Attributed:
+    def attribute(self, score: InputScore) -> Attribution:
         """Mean loss of score over windows; see `PixelMethod.attribute`."""
         captum = load_captum(self.name)
         channels, *sizes = score.tensor.shape[1:]
@@ -68,7 +66,7 @@ class Occlusion(PixelMethod):
             baselines=score.neutral(self.baseline),
             perturbations_per_eval=score.batch,
         )
-        return Attributed.of(
+        return Attribution.of(
             values,
             window=window,
             stride=stride,

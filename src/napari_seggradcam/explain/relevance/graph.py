@@ -10,7 +10,6 @@ from torch.autograd.function import BackwardCFunction
 
 from ...errors import NetworkError
 from ...networks.running import stop_if
-from ...progress import Cancel
 from .flow import Flow, Place
 from .gates import distribution_of, is_share, kind_of
 from .moving import MOVING
@@ -52,7 +51,7 @@ class Graph:
 
     @contextmanager
     def recording(
-        self, layers: dict[str, tuple[Any, int]], cancel: Cancel | None
+        self, layers: dict[str, tuple[Any, int]], cancel: Callable[[], bool] | None
     ) -> Iterator[Flow]:
         """Measure what flows during a pass backward; the flow is complete afterwards.
 

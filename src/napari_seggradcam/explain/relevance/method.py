@@ -3,9 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from ...networks.layers import INPUT
 from ..ground import Ground
-from ..methods.attributing import Attributed, AttributionMethod
+from ..methods.attributing import INPUT, Attributed, AttributionMethod
 from .propagation import conservation, propagate
 from .rules import rule_of
 
@@ -49,6 +48,6 @@ class LayerwiseRelevance(AttributionMethod):
         )
         cuts = conservation(found)
         return {
-            name: Attributed(values, {**asdict(cuts[name]), "gap": cuts[name].gap})
+            name: Attributed(values, None, {**asdict(cuts[name]), "gap": cuts[name].gap})
             for name, values in found.maps.items()
         }

@@ -1,6 +1,6 @@
 """Layer-wise relevance propagation: the whole way from the logits to the image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,18 +9,21 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import NetworkError, OptionError
-from ...networks.layers import INPUT, NetworkLayer
+from ...networks.layers import NetworkLayer
 from ...networks.network import Network
 from ...networks.running import cancellable, shortage_told
-from ...progress import Cancel, Progress
 from ..capture import Capture
-from ..input_score import ScoreOfLogits
 from ..patches import Patch
 from .flow import Cut, Flow, cut
 from .functions import Runner
 from .graph import Graph
 from .nodes import total
 from .rules import DEFAULT, Composite, Rule, rule_of
+
+INPUT = "input"
+Score = Callable[[torch.Tensor], torch.Tensor]
+Progress = Callable[[int, int, str], None]
+Cancel = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Relevance:
 def propagate(
     network: Network,
     tensor: torch.Tensor,
-    score: ScoreOfLogits,
+    score: Score,
     layers: Sequence[NetworkLayer],
     rule: str | Rule | Composite = DEFAULT,
     progress: Progress | None = None,
@@ -173,7 +176,7 @@ def _run(
     return logits
 
 
-def _beginning(logits: torch.Tensor, score: ScoreOfLogits) -> tuple[float, torch.Tensor]:
+def _beginning(logits: torch.Tensor, score: Score) -> tuple[float, torch.Tensor]:
     """The score, and the relevance of the logits."""
     leaf = logits.detach().requires_grad_()
     value = score(leaf)

@@ -1,11 +1,12 @@
 """Methods that hand other feature maps on in place of a network layer's own, run after run."""
 
 from .ablation import AblationCam, LayerAblation, ablation_weights
-from .layer_integrated_gradients import LayerIntegratedGradients
+from .layer_integrated_gradients import LayerAttribution, LayerIntegratedGradients
 
 __all__ = [
     "AblationCam",
     "LayerAblation",
+    "LayerAttribution",
     "LayerIntegratedGradients",
     "ablation_weights",
 ]

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import OptionError
 from .ground import Ground
 from .methods.attributing import INPUT, Attributed, AttributionMethod
 from .methods.gradient import LayerGradient
 from .methods.weighting import GradientMethod, LayerShape, MapWeights, Totals
+from .options import check_count, check_known
 from .scores import LOGIT, PROBABILITY, Score
 
 
@@ -41,8 +41,7 @@ class RandomWeights(GradientMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise OptionError(f"seed is {self.seed!r}; expected a whole number from 0.")
+        check_count("seed", self.seed, least=0)
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
@@ -95,10 +94,7 @@ class Prediction(AttributionMethod):
     values: Literal["logit", "probability"] = "logit"
 
     def __post_init__(self) -> None:
-        if self.values not in (LOGIT, PROBABILITY):
-            raise OptionError(
-                f"values is {self.values!r}; known are {LOGIT!r} and {PROBABILITY!r}."
-            )
+        check_known("values", self.values, (LOGIT, PROBABILITY))
 
     def answer(self, ground: Ground) -> dict[str, Attributed]:
         """Logits or probabilities on the output's grid."""

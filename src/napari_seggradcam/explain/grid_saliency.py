@@ -26,12 +26,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from ..errors import OptionError, ShapeError
+from ..errors import ShapeError
 from ..networks.running import stop_if
 from .ground import Ground
 from .input_score import InputScore, gradients_told
 from .methods.attributing import INPUT, Attributed, AttributionMethod
 from .neutral_inputs import check_kind, kind_in_words
+from .options import check_above_zero, check_count, check_counts, one_per_axis
 
 NO_CONTEXT = (
     "The decision loses nothing when all of its surroundings are replaced: no context is needed."
@@ -97,19 +98,10 @@ class GridSaliency(AttributionMethod):
 
     def __post_init__(self) -> None:
         check_kind(self.baseline)
-        cells = [self.cell] if isinstance(self.cell, int) else list(self.cell)
-        for value, what in (
-            (min(cells), "The cell"),
-            (self.steps, "The number of steps"),
-        ):
-            if value < 1:
-                raise OptionError(f"{what} is {value}; expected 1 or more.")
-        for share, what in (
-            (self.sparsity, "The sparsity"),
-            (self.learning_rate, "The learning rate"),
-        ):
-            if not share > 0:
-                raise OptionError(f"{what} is {share}; expected a number above 0.")
+        check_counts("The cell", self.cell)
+        check_count("The number of steps", self.steps)
+        check_above_zero("The sparsity", self.sparsity)
+        check_above_zero("The learning rate", self.learning_rate)
 
     def answer(self, ground: Ground) -> dict[str, Attributed]:
         """The mask of the network's input."""
@@ -177,12 +169,7 @@ class GridSaliency(AttributionMethod):
                 f"The region has the shape {region.shape}; expected that of the network's input, "
                 f"{sizes}."
             )
-        cells = (self.cell,) * len(sizes) if isinstance(self.cell, int) else tuple(self.cell)
-        if len(cells) != len(sizes):
-            raise OptionError(
-                f"The cell has {len(cells)} numbers, {list(cells)}; expected one for every spatial "
-                f"axis, that is {len(sizes)}, or one for all."
-            )
+        cells = one_per_axis("The cell", self.cell, len(sizes))
         grid = tuple(max(1, round(n / c)) for n, c in zip(sizes, cells, strict=True))
         other = score.neutral(self.baseline, self.seed)
         return _Problem(score, torch.from_numpy(region), other, grid)

@@ -314,7 +314,7 @@ def test_captum_missing(monkeypatch) -> None:
     [
         (lambda: IntegratedGradients(baseline="noise"), "no baseline 'noise'"),
         (lambda: IntegratedGradients(tolerance=0), "tolerance is 0"),
-        (lambda: IntegratedGradients(most_steps=0), "0 steps"),
+        (lambda: IntegratedGradients(most_steps=0), "steps is 0"),
         (lambda: SmoothGrad(samples=0), "samples is 0"),
         (lambda: SmoothGrad(noise=-1), "noise is -1"),
         (lambda: Occlusion(window=0), "window is 0"),

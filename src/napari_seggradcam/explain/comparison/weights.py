@@ -18,6 +18,7 @@ from ...networks.layers import NetworkLayer
 from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..explanation import Heatmap
+from ..options import check_known
 from ..passes import Cancel, Progress
 from ..regions.region import Region
 from ..regions.sets import each_label
@@ -255,11 +256,7 @@ class WeightComparison:
         """
         import pandas as pd  # slow to import
 
-        if what not in ("weights", "contributions", "cosine", "spearman"):
-            raise OptionError(
-                f"There is no table of {what!r}; known are 'weights', 'contributions', 'cosine' "
-                "and 'spearman'."
-            )
+        check_known("The table", what, ("weights", "contributions", "cosine", "spearman"))
         rows = pd.Index(self.names, name="region")
         channels = pd.RangeIndex(self.weights.shape[1], name="channel")
         columns = rows if what in ("cosine", "spearman") else channels
@@ -276,11 +273,8 @@ class WeightComparison:
         return self.names.index(name)
 
     def _size(self, by: str) -> NDArray[np.floating[Any]]:
-        if by == "contribution":
-            return self.contributions
-        if by == "weight":
-            return np.asarray(np.abs(self.weights))
-        raise OptionError(f"Channels are ordered by 'contribution' or by 'weight', not by {by!r}.")
+        check_known("by", by, ("contribution", "weight"))
+        return self.contributions if by == "contribution" else np.asarray(np.abs(self.weights))
 
 
 def compare_weights(

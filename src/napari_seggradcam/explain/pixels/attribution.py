@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...errors import MissingPackage, OptionError
+from ...errors import MissingPackage
 from ..ground import Ground
 from ..input_score import InputScore
 from ..methods.attributing import INPUT, Attributed, AttributionMethod
@@ -81,9 +81,3 @@ def load_captum(method: str) -> ModuleType:
             f"The method {method!r} needs captum, which can't be imported ({error}). Install it: "
             'pip install "napari-seggradcam[methods]".'
         ) from error
-
-
-def check_count(value: int, what: str) -> None:
-    """Raise `OptionError` for a number of things below 1."""
-    if value < 1:
-        raise OptionError(f"{what} is {value}; expected 1 or more.")

@@ -12,7 +12,8 @@ from ...errors import OptionError
 from ..completeness import Completeness
 from ..input_score import InputScore, gradients_told
 from ..neutral_inputs import check_kind, kind_in_words
-from .attribution import Attribution, PixelMethod, check_count, load_captum
+from ..options import check_count
+from .attribution import Attribution, PixelMethod, load_captum
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class SmoothGrad(PixelMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_count(self.samples, "The number of samples")
+        check_count("The number of samples", self.samples)
         if not self.noise >= 0:
             raise OptionError(f"The noise is {self.noise}; expected a share of 0 or more.")
 

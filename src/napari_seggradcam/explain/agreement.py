@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..networks.layers import LOGITS
 from ..networks.network import Network
 from ..networks.running import FunctionCalls
 from ..networks.sizes import AxisRule
@@ -20,9 +21,6 @@ TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e
 
 By precision: above what rounding leaves, and below what another size of the input changes.
 """
-
-LOGITS = "logits"
-"""Name of the logits, beside those of network layers."""
 
 # Of strips, on the other axes.
 _WIDTH = 16

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..networks.layers import INPUT
 from .ground import Ground
-from .methods.attributing import INPUT, Attributed, AttributionMethod
+from .methods.attributing import Attribution, AttributionMethod
 from .methods.gradient import LayerGradient
 from .methods.weighting import GradientMethod, LayerShape, MapWeights, Totals
 from .options import check_count, check_known
@@ -73,10 +74,10 @@ class SobelEdges(AttributionMethod):
     name = "sobel"
     sees_all = True
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Edges at every pixel of the input."""
         edges = sobel_edges(ground.score.tensor[0].cpu().numpy())
-        return {INPUT: Attributed(edges[None], None, {})}
+        return {INPUT: Attribution(edges[None])}
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,15 @@ class Prediction(AttributionMethod):
     def __post_init__(self) -> None:
         check_known("values", self.values, (LOGIT, PROBABILITY))
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Logits or probabilities on the output's grid."""
         score = Score.of(ground.score.network, self.values)
         logits = ground.view.activations.logits
         values = score.at_pixels(logits, ground.target)
         grid, before = ground.view.grid, ground.view.prepared.before
         translate = tuple(t + lead for t, lead in zip(grid.translate, before, strict=True))
-        return {INPUT: Attributed(values.cpu().numpy(), None, {}, grid.scale, translate)}
+        found = Attribution(values.cpu().numpy(), scale=grid.scale, translate=translate)
+        return {INPUT: found}
 
 
 def sobel_edges(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
+from ..networks.layers import LOGITS
 from ..networks.network import Network
 from ..networks.running import as_found, digest_of, stop_if
 from ..networks.windows import WindowedImage
@@ -40,7 +41,7 @@ from .reach import layer_shapes, reach_of
 from .regions.output import in_words, none_on_output
 from .regions.parts import RegionParts, pieces
 from .regions.region import Box, Prediction, Region, no_pixel
-from .tiles import LOGITS, Tiling
+from .tiles import Tiling
 from .window_maps import MapSweep
 from .window_passes import Sums, WindowPasses
 from .window_prediction import PredictionSweep, no_prediction

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-from ..networks.layers import NetworkLayer
+from ..networks.layers import LOGITS, NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
 from ..networks.running import channels_last
 from .capture import read
 from .patches import Box
 from .reach import layer_shapes, reach_of
-from .tiles import LOGITS, Tile, Tiling
+from .tiles import Tile, Tiling
 
 Cancel = Callable[[], bool]
 

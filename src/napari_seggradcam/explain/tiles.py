@@ -19,9 +19,6 @@ from .regions.region import Box
 
 Shape = tuple[int, ...]
 
-LOGITS = "logits"
-"""Name under which the logits are read from a tile; network layers have theirs."""
-
 
 @dataclass(frozen=True)
 class Place:

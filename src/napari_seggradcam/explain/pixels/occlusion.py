@@ -9,9 +9,10 @@ import torch
 
 from ...errors import OptionError
 from ..input_score import InputScore
+from ..methods.attributing import Attribution
 from ..neutral_inputs import check_kind, kind_in_words
 from ..options import check_counts, one_per_axis
-from .attribution import Attribution, PixelMethod, load_captum
+from .method import PixelMethod, attribution_of, load_captum
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Occlusion(PixelMethod):
             baselines=score.neutral(self.baseline),
             perturbations_per_eval=score.batch,
         )
-        return Attribution.of(
+        return attribution_of(
             values,
             window=window,
             stride=stride,

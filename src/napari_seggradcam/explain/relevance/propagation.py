@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import NetworkError, OptionError
-from ...networks.layers import NetworkLayer
+from ...networks.layers import INPUT, NetworkLayer
 from ...networks.network import Network
 from ...networks.running import cancellable, shortage_told
 from ..capture import Capture
@@ -20,7 +20,6 @@ from .graph import Graph
 from .nodes import total
 from .rules import DEFAULT, Composite, Rule, rule_of
 
-INPUT = "input"
 Score = Callable[[torch.Tensor], torch.Tensor]
 Progress = Callable[[int, int, str], None]
 Cancel = Callable[[], bool]

@@ -15,7 +15,7 @@ What is compared, and why:
 - Ranks do not care for units, and α's 1/N drops out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -28,6 +28,7 @@ from ..explain.explanation import Explanation, Heatmap
 from ..explain.regions.region import Region
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
+from ..networks.progress import Progress
 from .area_average import area_average, image_grid
 from .references import (
     EDGES,
@@ -40,8 +41,6 @@ from .references import (
 
 HEATMAP, SIGNED = "heatmap", "signed map"
 OWN_GRID, COMMON_GRID = "own grid", "common grid"
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel
 from ..networks.running import channels_last, memory_of, state_of, version_of
 from .capture import Run, read
 from .convolutions import KeepConvolutions
@@ -22,8 +23,6 @@ from .replay import Replay
 from .steps import UnevenShift
 from .tape import Tape, record
 from .tiled_run import Gathered, OnMaps, first_in, run_tiles
-
-Cancel = Callable[[], bool]
 
 
 class Activations:

@@ -18,6 +18,7 @@ from torch import nn
 from ..errors import LayerError, NetworkError, SegGradCamError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel
 from ..networks.running import (
     FunctionCalls,
     cancellable,
@@ -157,7 +158,7 @@ def read(
     tensor: torch.Tensor,
     layers: Sequence[NetworkLayer],
     on_maps: Callable[[str, torch.Tensor], None],
-    cancel: Callable[[], bool] | None,
+    cancel: Cancel | None,
     run: Run | None = None,
 ) -> torch.Tensor:
     """Logits of a padded input, without gradients, and on the way feature maps.
@@ -250,7 +251,7 @@ class Capture(Taps):
         self,
         score: torch.Tensor,
         on_gradient: OnGradient,
-        cancel: Callable[[], bool] | None,
+        cancel: Cancel | None,
         again: bool = False,
     ) -> None:
         """Visit every kept map's gradient once, from the logits up.

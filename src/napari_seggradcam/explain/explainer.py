@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress, silent
 from ..networks.running import as_found, stop_if
 from . import scores
 from .explanation import Explanation
@@ -18,7 +19,6 @@ from .fitting import default_budget
 from .heatmaps import heatmap_of
 from .jobs import Found
 from .methods.cams import SegGradCam
-from .passes import Cancel, Progress
 from .questions import AnswerFacts, ImageFacts, Question, record_of
 from .regions.region import Box, Footprint, Region
 from .regions.sets import each_label
@@ -212,7 +212,7 @@ class Explainer:
             options=options,
         )
         stop_if(cancel)
-        return self._answer([question], progress or _silent, cancel)[0]
+        return self._answer([question], progress or silent, cancel)[0]
 
     def explain_each(
         self,
@@ -270,7 +270,7 @@ class Explainer:
         stop_if(cancel)
         if not questions:
             return {}
-        answers = self._answer(questions, progress or _silent, cancel)
+        answers = self._answer(questions, progress or silent, cancel)
         return dict(zip(regions, answers, strict=True))
 
     def _answer(
@@ -385,7 +385,3 @@ def explain(
 
 def _needs_prediction(question: Question) -> bool:
     return question.target == "predicted" or question.region.depends_on_prediction
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """Progress that nobody watches."""

@@ -1,7 +1,6 @@
 """What a method that runs the network itself is given: an input that has all that M sees."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +9,13 @@ from numpy.typing import NDArray
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress
 from .crops import CropPlanner
-from .input_score import Cancel, InputScore, Progress
+from .input_score import InputScore
 from .reach import Reach, reach_of
 from .regions.output import OutputRegion
 from .regions.region import Box, Footprint, Mask, whole
-from .scores import Score
+from .scores import Score, ScoreOfLogits
 from .views import View
 
 
@@ -50,8 +50,8 @@ class Ground:
     """
 
     score: InputScore
-    of_logits: Callable[[torch.Tensor], torch.Tensor]
-    pixel_scores: Callable[[torch.Tensor], torch.Tensor]
+    of_logits: ScoreOfLogits
+    pixel_scores: ScoreOfLogits
     layers: tuple[NetworkLayer, ...]
     region: OutputRegion
     inside: Mask

@@ -5,21 +5,19 @@ it that has all that M sees.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
 
 from ..errors import Cancelled, NetworkError, SegGradCamError
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress
 from ..networks.running import FunctionCalls, cancellable, shortage_told
 from .capture import Taps
 from .neutral_inputs import Neutral, neutral_input
 from .regions.region import Box, whole
-
-Score = Callable[[torch.Tensor], torch.Tensor]
-Progress = Callable[[int, int, str], None]
-Cancel = Callable[[], bool]
+from .scores import ScoreOfLogits
 
 # Pixels that run at once: a larger batch is no faster on processors.
 _PIXELS = 2**18
@@ -63,7 +61,7 @@ class InputScore:
         self,
         network: Network,
         tensor: torch.Tensor,
-        score: Score,
+        score: ScoreOfLogits,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
         window: Box | None = None,
@@ -105,7 +103,7 @@ class InputScore:
             self._progress(self._done, self._total, self._what)
         return scores
 
-    def of(self, score: Score) -> "InputScore":
+    def of(self, score: ScoreOfLogits) -> "InputScore":
         """Another function of the same network's logits, with the same progress."""
         return InputScore(
             self.network, self._whole, score, self._progress, self.cancel, self._window

@@ -21,6 +21,7 @@ from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress
 from ..networks.running import cancellable, channels_last, shortage_told
 from .activations import Activations
 from .agreement import same_logits
@@ -33,8 +34,6 @@ from .methods.gradient import sums
 from .patches import Patch
 from .reach import mark_not_local, reach_of
 
-Progress = Callable[[int, int, str], None]
-Cancel = Callable[[], bool]
 Backward = Callable[[torch.Tensor, OnGradient, Cancel | None], None]
 
 # Pixels that run at once: a larger batch is no faster on processors.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
+from ..networks.progress import Cancel
 from ..networks.running import stop_if
 from .capture import OnGradient
 from .patches import Box, Patch, Sizes
@@ -53,9 +54,7 @@ class Replay:
         crops = self._crops(logits, number, first, self._places[number].size)
         self.logits = crops.clone().requires_grad_()
 
-    def backward(
-        self, score: torch.Tensor, on_gradient: OnGradient, cancel: Callable[[], bool] | None
-    ) -> None:
+    def backward(self, score: torch.Tensor, on_gradient: OnGradient, cancel: Cancel | None) -> None:
         """Visit every network layer's gradient once, from the logits up.
 
         Parameters

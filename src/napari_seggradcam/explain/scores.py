@@ -20,6 +20,7 @@ K. Vinogradova, A. Dibrov, G. Myers: Towards Interpretable Semantic Segmentation
 Gradient-Weighted Class Activation Mapping. AAAI-20 student abstract, 2020.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,9 @@ LOGIT, MARGIN, LOG_PROBABILITY, PROBABILITY = "logit", "margin", "log-probabilit
 SCORES = (LOGIT, MARGIN, LOG_PROBABILITY, PROBABILITY)
 SUM, MEAN = "sum", "mean"
 REDUCTIONS = (SUM, MEAN)
+
+# S, of every item of a batch or of all, as a function of the logits (batch, rows, *output).
+ScoreOfLogits = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)

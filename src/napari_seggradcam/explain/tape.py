@@ -19,6 +19,7 @@ from torch import nn
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel
 from ..networks.running import state_of, tensors_in
 from .calls import Call, step_of
 from .capture import read
@@ -236,7 +237,7 @@ def record(
     tensor: torch.Tensor,
     on_maps: Callable[[str, torch.Tensor], None],
     on_value: Callable[[int, torch.Tensor], None],
-    cancel: Callable[[], bool] | None,
+    cancel: Cancel | None,
 ) -> tuple[torch.Tensor, Tape | None]:
     """Logits of a padded input, without gradients, and the tape, if there is one.
 

@@ -9,13 +9,12 @@ import torch
 from ..networks.layers import LOGITS, NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
+from ..networks.progress import Cancel
 from ..networks.running import channels_last
 from .capture import read
 from .patches import Box
 from .reach import layer_shapes, reach_of
 from .tiles import Tile, Tiling
-
-Cancel = Callable[[], bool]
 
 
 @dataclass(frozen=True)

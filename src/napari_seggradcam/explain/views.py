@@ -18,9 +18,10 @@ from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
+from ..networks.progress import Cancel
 from ..networks.running import as_found, state_of, version_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
-from .activations import Activations, Cancel
+from .activations import Activations
 from .regions.region import Box, Footprint
 
 Sizes = tuple[int, ...]

@@ -6,12 +6,12 @@ import torch
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel
 from ..networks.running import cancellable, channels_last, stop_if
 from ..networks.windows import WindowedImage
 from .capture import Capture, Reading
 from .crops import Crop
 from .methods.gradient import sums
-from .passes import Cancel
 from .patches import Patch
 from .regions.region import Box
 from .scores import Score

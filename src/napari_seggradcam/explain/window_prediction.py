@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..networks.layers import LOGITS
 from ..networks.outputs import MapGrid, on_grid
-from .passes import Progress
+from ..networks.progress import Progress
 from .regions.output import pixels_of
 from .regions.region import Box, Prediction
 from .tiles import Tile, Tiling

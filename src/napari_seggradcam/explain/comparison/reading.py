@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import LayerError
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel, Progress
 from ...networks.running import as_found, shortage_told
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..jobs import Asked
 from ..methods.answering import NO_POSITIVE_EVIDENCE
 from ..methods.cams import SegGradCam
-from ..passes import Cancel, Passes, Progress
+from ..passes import Passes
 from ..placing import placement_of
 from ..regions.output import on_output
 from ..regions.region import Footprint, Region, as_region
@@ -225,10 +226,6 @@ def placed(
     patch = None if view.box is None else tuple((side.start, side.stop) for side in view.box)
     on_image = np.ascontiguousarray(maps[:, *place.keep])
     return PlacedMaps(layer, on_image, place.scale, place.translate, explainer.image_shape, patch)
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Progress that nobody watches."""
 
 
 def _asked(explainer: Explainer, view: View, region: Footprint, target: int | str) -> Asked:

@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import OptionError, RegionError
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel, Progress, silent
 from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..options import check_known
-from ..passes import Cancel, Progress
 from ..regions.region import Region
 from ..regions.sets import each_label
-from .reading import PlacedMaps, feature_maps, footprint_of, one_layer, silent, weights_of
+from .reading import PlacedMaps, feature_maps, footprint_of, one_layer, weights_of
 from .vectors import cosine_matrix, flat_clusters, leaves_of, linkage_of, spearman_matrix
 
 if TYPE_CHECKING:

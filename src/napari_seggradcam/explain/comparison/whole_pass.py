@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import OutOfMemory
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel
 from ...networks.running import cancellable
 from ..capture import Capture
 from ..explainer import Explainer
@@ -16,7 +17,6 @@ from ..methods.answering import NO_POSITIVE_EVIDENCE, LayerAnswer, fill
 from ..methods.cams import SegGradCam
 from ..methods.gradient import LayerGradient
 from ..methods.weighting import LayerShape
-from ..passes import Cancel
 from ..patches import Patch
 from ..regions.output import on_output
 from ..regions.region import Footprint, Region, whole

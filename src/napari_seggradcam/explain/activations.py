@@ -17,8 +17,8 @@ from .convolutions import KeepConvolutions
 from .fitting import pixels_at_once
 from .habits import convolution_name, habits_of, numbered, value_name
 from .kept_gradients import KeptGradients
-from .patches import Box
 from .reach import reach_of
+from .regions.region import Box
 from .replay import Replay
 from .steps import UnevenShift
 from .tape import Tape, record

@@ -21,7 +21,8 @@ from torch.nn import functional
 from ..errors import SegGradCamError
 from ..networks.precision import name_of
 from .agreement import TOLERANCES
-from .patches import Box, Patch, Sizes
+from .patches import Patch, Sizes
+from .regions.region import Box
 
 Call = Callable[..., Any]
 

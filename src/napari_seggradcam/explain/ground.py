@@ -14,7 +14,7 @@ from .crops import CropPlanner
 from .input_score import InputScore
 from .reach import Reach, reach_of
 from .regions.output import OutputRegion
-from .regions.region import Box, Footprint, Mask, whole
+from .regions.region import Box, Footprint, Mask, box_at, seen_from, whole
 from .scores import Score, ScoreOfLogits
 from .views import View
 
@@ -98,7 +98,7 @@ class Ground:
         axes = self.reach.layers.get(layer.name)
         if axes is not None:
             starts = [a.output_index(start) for a, start in zip(axes, starts, strict=True)]
-        return tuple(slice(s, s + n) for s, n in zip(starts, values.shape[1:], strict=True))
+        return box_at(starts, values.shape[1:])
 
 
 def ground_of(
@@ -141,10 +141,7 @@ def ground_of(
         most = int(np.prod(shape))
         crop = CropPlanner(reach.axes, network.rules, shape, most).crop(region)
         window, here = crop.window, crop.region
-    on_image = tuple(
-        slice(w.start - lead, w.stop - lead)
-        for w, lead in zip(window, view.prepared.before, strict=True)
-    )
+    on_image = seen_from(window, view.prepared.before)
 
     def of_logits(logits: torch.Tensor) -> torch.Tensor:
         return score(logits, target, here)

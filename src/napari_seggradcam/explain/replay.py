@@ -7,7 +7,8 @@ import torch
 from ..networks.progress import Cancel
 from ..networks.running import stop_if
 from .capture import OnGradient
-from .patches import Box, Patch, Sizes
+from .patches import Patch, Sizes
+from .regions.region import Box, box_at
 from .steps import Crops
 from .tape import Path
 
@@ -108,5 +109,5 @@ class Replay:
         parts = []
         for start in self._places[number].starts:
             low = [s + f for s, f in zip(start, first, strict=True)]
-            parts.append(whole[:, :, *(slice(a, a + n) for a, n in zip(low, size, strict=True))])
+            parts.append(whole[:, :, *box_at(low, size)])
         return parts[0] if len(parts) == 1 else torch.cat(parts)

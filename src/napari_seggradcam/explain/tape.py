@@ -23,7 +23,7 @@ from ..networks.progress import Cancel
 from ..networks.running import state_of, tensors_in
 from .calls import Call, step_of
 from .capture import read
-from .patches import Box
+from .regions.region import Box
 from .steps import Place, Same, Step
 
 _CONSTANT = -1

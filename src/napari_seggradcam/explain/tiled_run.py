@@ -12,8 +12,8 @@ from ..networks.outputs import MapGrid
 from ..networks.progress import Cancel
 from ..networks.running import channels_last
 from .capture import read
-from .patches import Box
 from .reach import layer_shapes, reach_of
+from .regions.region import Box
 from .tiles import Tile, Tiling
 
 

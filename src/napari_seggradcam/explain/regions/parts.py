@@ -10,7 +10,7 @@ import numpy as np
 from ...networks.outputs import MapGrid
 from ..crops import Blocks
 from .output import OutputRegion, in_words, outputs_of, shares
-from .region import Box, Mask, Prediction, Region, Shape, set_of_pixels, windowed
+from .region import Box, Mask, Prediction, Region, Shape, box_at, set_of_pixels, windowed
 
 
 def pieces(shape: Sequence[int], piece: Sequence[int]) -> Iterator[Box]:
@@ -132,8 +132,5 @@ class RegionParts:
             part = self.on_output(box, prediction)
             covered += float(part.weights.sum())
             found = Blocks.of(part, sizes)
-            at = tuple(
-                slice(o, o + n) for o, n in zip(found.origin, found.occupied.shape, strict=True)
-            )
-            occupied[at] |= found.occupied
+            occupied[box_at(found.origin, found.occupied.shape)] |= found.occupied
         return Blocks(occupied, (0,) * len(around), tuple(sizes), around), covered

@@ -164,7 +164,7 @@ def compare_layers(
         captured = [layer for layer in network.layers if layer in (*chosen, *cut.layers)]
         steps = Steps(3 * len(captured) + len(chosen), progress)
         through = WholePass(explainer, region, captured, steps, cancel)
-        target = explainer._class(target, through.region)
+        target = explainer.views.class_of(target, through.region)
         other = other_region_of(explainer, through, other_region, target)
         asked = _Question(through, target, captured, steps)
         asked.ask(through.region, again=other.footprint is not None)

@@ -119,7 +119,7 @@ def footprint_of(explainer: Explainer, region: Region | ArrayLike) -> Footprint:
     RegionError
         If it is empty or does not fit the image.
     """
-    return Footprint.of(as_region(region), explainer.image_shape, explainer._predicted)
+    return explainer.views.footprint_of(as_region(region))
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def weights_of(
     """
     found: dict[int, Weighed] = {}
     with running(explainer):
-        views = explainer._views
+        views = explainer.views
         if target == "predicted" and explainer.network.patch is not None:
             views.logits(cancel)
         numbers = [views.number_for(region) for region in regions]
@@ -213,7 +213,7 @@ def feature_maps(
         whole[0][:, *part.box] = values
 
     with running(explainer):
-        seen = explainer._views.view(view)
+        seen = explainer.views.view(view)
         seen.activations.visit([layer], take, cancel)
     return placed(explainer, seen, layer, whole[0])
 
@@ -229,7 +229,7 @@ def placed(
 
 
 def _asked(explainer: Explainer, view: View, region: Footprint, target: int | str) -> Asked:
-    decide = partial(explainer._class, target, region)
+    decide = partial(explainer.views.class_of, target, region)
     return Asked(on_output(region, view.grid), decide, target == "predicted", Score(), SegGradCam())
 
 

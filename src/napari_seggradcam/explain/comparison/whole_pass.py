@@ -65,7 +65,7 @@ class WholePass:
         on_layer: Callable[[str], None],
         cancel: Cancel | None,
     ):
-        network, views, number = explainer.network, explainer._views, 0
+        network, views, number = explainer.network, explainer.views, 0
         if network.patch is not None:
             views.logits(cancel)
             number = views.number_for(footprint_of(explainer, region))

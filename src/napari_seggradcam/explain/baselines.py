@@ -81,7 +81,7 @@ class SobelEdges(AttributionMethod):
 
 
 @dataclass(frozen=True)
-class Prediction(AttributionMethod):
+class PredictionMap(AttributionMethod):
     """What the network puts out for the class, at every pixel of its output.
 
     Parameters

@@ -32,6 +32,8 @@ from .patches import Patch
 
 Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
 Run = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+# Called with the name of a network layer and its feature maps.
+OnMaps = Callable[[str, torch.Tensor], None]
 OnGradient = Callable[[str, Patch], None]
 
 
@@ -136,7 +138,7 @@ class Reading(Taps):
         self,
         module: nn.Module,
         layers: Sequence[NetworkLayer],
-        on_maps: Callable[[str, torch.Tensor], None],
+        on_maps: OnMaps,
     ):
         super().__init__(module, layers)
         self._on_maps = on_maps
@@ -157,7 +159,7 @@ def read(
     network: Network,
     tensor: torch.Tensor,
     layers: Sequence[NetworkLayer],
-    on_maps: Callable[[str, torch.Tensor], None],
+    on_maps: OnMaps,
     cancel: Cancel | None,
     run: Run | None = None,
 ) -> torch.Tensor:

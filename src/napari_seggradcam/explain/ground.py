@@ -111,7 +111,7 @@ def ground_of(
     score: Score,
     progress: Progress | None,
     cancel: Cancel | None,
-    sees_all: bool = False,
+    sees_all: bool,
 ) -> Ground:
     """Ground of a question: a crop where that has less than the whole, and can stand for it.
 

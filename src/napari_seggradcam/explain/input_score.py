@@ -15,12 +15,11 @@ from ..networks.network import Network
 from ..networks.progress import Cancel, Progress
 from ..networks.running import FunctionCalls, cancellable, shortage_told
 from .capture import Taps
+from .fitting import PIXELS_OF_A_BATCH
 from .neutral_inputs import Neutral, neutral_input
 from .regions.region import Box, whole
 from .scores import ScoreOfLogits
 
-# Pixels that run at once: a larger batch is no faster on processors.
-_PIXELS = 2**18
 # Scores of an input that ran alone and in a batch may differ by what rounding does.
 _EQUAL = 1e-3
 
@@ -125,7 +124,7 @@ class InputScore:
         Networks that were exported for one image fail on two, or mix them; they get one at a time.
         """
         if self._batch is None:
-            fitting = max(1, _PIXELS // math.prod(self.tensor.shape[2:]))
+            fitting = max(1, PIXELS_OF_A_BATCH // math.prod(self.tensor.shape[2:]))
             self._batch = fitting if fitting > 1 and self._takes_batches() else 1
         return self._batch
 

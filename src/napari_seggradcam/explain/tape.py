@@ -22,7 +22,7 @@ from ..networks.network import Network
 from ..networks.progress import Cancel
 from ..networks.running import state_of, tensors_in
 from .calls import Call, step_of
-from .capture import read
+from .capture import OnMaps, read
 from .regions.region import Box
 from .steps import Place, Same, Step
 
@@ -235,7 +235,7 @@ class Recorder:
 def record(
     network: Network,
     tensor: torch.Tensor,
-    on_maps: Callable[[str, torch.Tensor], None],
+    on_maps: OnMaps,
     on_value: Callable[[int, torch.Tensor], None],
     cancel: Cancel | None,
 ) -> tuple[torch.Tensor, Tape | None]:

@@ -33,7 +33,7 @@ class Part:
     shape: tuple[int, ...]
 
 
-OnMaps = Callable[[str, torch.Tensor, Part | None], None]
+OnPart = Callable[[str, torch.Tensor, Part | None], None]
 
 
 def run_tiles(
@@ -42,7 +42,7 @@ def run_tiles(
     grid: MapGrid,
     layers: Sequence[NetworkLayer],
     most: int,
-    on_maps: OnMaps,
+    on_maps: OnPart,
     cancel: Cancel | None,
 ) -> torch.Tensor:
     """Run on one tile after another.

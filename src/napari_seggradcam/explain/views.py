@@ -19,7 +19,7 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
 from ..networks.progress import Cancel
-from ..networks.running import as_found, state_of, version_of
+from ..networks.running import as_found, versions_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
 from .activations import Activations
 from .regions.region import Box, Footprint, Region, seen_from
@@ -207,8 +207,7 @@ class Views:
         return self._network.class_index(target)
 
     def _of_patches(self, cancel: Cancel | None) -> NDArray[np.float32]:
-        tensors = state_of(self._network.module)
-        state = tuple((tensor.data_ptr(), version_of(tensor)) for tensor in tensors)
+        state = versions_of(self._network.module)
         if self._logits is None or state != self._state:
             self._logits = None, self._network.predict_prepared(self._prepared, cancel)
             self._state = state

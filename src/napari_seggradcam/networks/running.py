@@ -81,6 +81,11 @@ def state_of(module: nn.Module) -> list[torch.Tensor]:
     ]
 
 
+def versions_of(module: nn.Module) -> tuple[tuple[int, int], ...]:
+    """Where parameters and buffers are and how often they were changed; equal if none was."""
+    return tuple((tensor.data_ptr(), version_of(tensor)) for tensor in state_of(module))
+
+
 def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
     """What a module returns for an input.
 

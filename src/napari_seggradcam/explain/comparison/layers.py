@@ -166,7 +166,7 @@ def compare_layers(
         through = WholePass(explainer, region, captured, steps, cancel)
         target = explainer.views.class_of(target, through.region)
         other = other_region_of(explainer, through, other_region, target)
-        asked = _Question(through, target, captured, steps)
+        asked = _Passages(through, target, captured, steps)
         asked.ask(through.region, again=other.footprint is not None)
         if other.footprint is not None:
             asked.ask(other.footprint, again=False)
@@ -182,8 +182,8 @@ def compare_layers(
     )
 
 
-class _Question:
-    """Weights and passages of all network layers, for a region and for another one.
+class _Passages:
+    """What passes through every network layer for a region, and its weights there and elsewhere.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ class _References:
 
 
 def _rows(
-    explainer: Explainer, asked: _Question, layers: Sequence[NetworkLayer], cancel: Cancel | None
+    explainer: Explainer, asked: _Passages, layers: Sequence[NetworkLayer], cancel: Cancel | None
 ) -> Iterator[LayerFacts]:
     references = _References(explainer, asked.through.region, asked.target)
     for layer in layers:

@@ -80,17 +80,29 @@ class PlacedMaps:
     def weighted(self, weights: NDArray[np.floating[Any]]) -> Heatmap:
         """Σ_k w_k A_k as a heatmap, of weights w_k of shape (channels,)."""
         signed = np.tensordot(weights, self.maps, axes=1).astype(self.maps.dtype)
-        empty = None if (signed > 0).any() else NO_POSITIVE_EVIDENCE
-        return Heatmap(
-            self.layer,
-            signed,
-            weights.astype(self.maps.dtype),
-            self.scale,
-            self.translate,
-            self.image_shape,
-            empty,
-            self.patch,
-        )
+        return self.heatmap(signed, weights.astype(self.maps.dtype))
+
+    def heatmap(
+        self,
+        signed: NDArray[np.floating[Any]],
+        weights: NDArray[np.floating[Any]],
+        empty: str | None = None,
+    ) -> Heatmap:
+        """A signed map that lies where the feature maps do.
+
+        Parameters
+        ----------
+        signed
+            Of the maps' spatial shape.
+        weights
+            That it was made with, of shape (channels,).
+        empty
+            Why there are no weights, or None.
+        """
+        if empty is None and not (signed > 0).any():
+            empty = NO_POSITIVE_EVIDENCE
+        where = self.scale, self.translate, self.image_shape
+        return Heatmap(self.layer, signed, weights, *where, empty, self.patch)
 
 
 def one_layer(explainer: Explainer, layer: str) -> NetworkLayer:
@@ -187,7 +199,7 @@ def weights_of(
 
 
 def feature_maps(
-    explainer: Explainer, layer: NetworkLayer, view: int = 0, cancel: Cancel | None = None
+    explainer: Explainer, layer: NetworkLayer, view: int, cancel: Cancel | None
 ) -> PlacedMaps:
     """Feature maps of one network layer; the network runs if they are not kept.
 

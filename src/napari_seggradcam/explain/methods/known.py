@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from ...errors import OptionError
-from ..baselines import MeanActivation, Prediction, RandomWeights, SobelEdges
+from ..baselines import MeanActivation, PredictionMap, RandomWeights, SobelEdges
 from ..grid_saliency import GridSaliency
 from ..options import check_known
 from ..pixels import InputTimesGradient, IntegratedGradients, Occlusion, Saliency, SmoothGrad
@@ -41,7 +41,7 @@ METHODS: dict[str, type[Method]] = {
         RandomWeights,
         MeanActivation,
         SobelEdges,
-        Prediction,
+        PredictionMap,
     )
 }
 

@@ -83,7 +83,7 @@ class RegionParts:
                 digest.update(np.packbits(self.part(window, all_over)).tobytes())
         return digest.hexdigest()
 
-    def on_output(self, box: Box, prediction: Prediction, lost: int = 0) -> OutputRegion:
+    def on_output(self, box: Box, prediction: Prediction) -> OutputRegion:
         """What of the region lies in a box of outputs.
 
         Parameters
@@ -92,15 +92,13 @@ class RegionParts:
             The outputs.
         prediction
             As for `Region.part`.
-        lost
-            Pixels of the region that lie outside all outputs.
         """
 
         def part(window: Box) -> Mask:
             return self.part(window, prediction)
 
         weights = self.factor * shares(part, box, self._grid)
-        return OutputRegion(tuple(b.start for b in box), weights, in_words(self._grid, lost))
+        return OutputRegion(tuple(b.start for b in box), weights, in_words(self._grid, 0))
 
     def blocks(self, sizes: Sequence[int], prediction: Prediction) -> tuple[Blocks, float]:
         """Which blocks of outputs have pixels of the region, and how many outputs it covers.

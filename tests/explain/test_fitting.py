@@ -51,10 +51,10 @@ def test_what_does_not_fit_as_a_whole_is_answered_by_parts(
     explainer = sgc.Explainer(network, image, memory=needed // 4)
     assert abs(explainer.logits - network.predict(image)).max() < 1e-4
     assert (
-        explainer._views.view(0).activations.most < image.size
+        explainer.views.view(0).activations.most < image.size
     )  # the logits alone were made by parts, too
     parts = explainer.explain(region, 1, "all")
-    assert explainer._views.view(0).activations.most < image.size
+    assert explainer.views.view(0).activations.most < image.size
     for name, heatmap in parts.items():
         largest = abs(whole[name].signed).max()
         assert abs(heatmap.signed - whole[name].signed).max() <= 1e-4 * largest

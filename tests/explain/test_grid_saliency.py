@@ -19,7 +19,8 @@ from input_scores import (
     sum_over,
 )
 from napari_seggradcam.errors import Cancelled, OptionError, ShapeError
-from napari_seggradcam.explain.grid_saliency import NO_CONTEXT, GridMask, GridSaliency
+from napari_seggradcam.explain.grid_saliency import NO_CONTEXT, GridSaliency
+from napari_seggradcam.explain.methods.attributing import Attribution
 from progress import CancelAfter, Progress
 
 
@@ -28,7 +29,7 @@ def per_pixel(mask: np.ndarray, row: int = 1):
     return lambda logits: logits[:, row][:, inside].double()
 
 
-def saliency(module, tensor, mask, method, score=None, **options) -> GridMask:
+def saliency(module, tensor, mask, method, score=None, **options) -> Attribution:
     network = network_of(module, tensor.shape[1], tensor.ndim - 2)
     with score_of(network, tensor, score or sum_over(mask), **options) as function:
         return method.attribute(function, mask)
@@ -70,15 +71,15 @@ def test_the_cue_is_kept_and_distractors_are_dropped(pixelwise, baseline) -> Non
         FarSighted(), tensor, mask, method, per_pixel(mask) if pixelwise else sum_over(mask)
     )
     assert found.empty is None
-    assert found.values.shape == (4, 8)
-    assert found.values[1, 3] > 0.9
+    assert found.values.shape == (1, 4, 8)
+    assert found.values[0, 1, 3] > 0.9
     far = np.ones((4, 8), bool)
     far[0:3, 2:5] = False  # bilinear: neighbours of the cue's cell help to keep it
-    assert found.values[far].max() < 0.02
+    assert found.values[0, far].max() < 0.02
     assert found.scale == (4, 4)
     assert found.translate == (1.5, 1.5)
     assert found.facts["lost_share"] < 0.1
-    assert 0 < found.losses[-1] < found.losses[0]
+    assert 0 < found.facts["losses"][-1] < found.facts["losses"][0]
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -105,7 +106,9 @@ def test_of_a_linear_network_a_cell_is_kept_if_it_is_worth_its_price(ndim) -> No
     found = saliency(conv, tensor, mask, method)
     clear = np.abs(shares - np.median(shares)) > 0.1 * np.median(shares)
     assert clear.sum() >= 8
-    np.testing.assert_allclose(found.values[clear], (shares > np.median(shares))[clear], atol=0.05)
+    np.testing.assert_allclose(
+        found.values[0, clear], (shares > np.median(shares))[clear], atol=0.05
+    )
     lost = 1 - (shares * found.values).sum()
     assert found.facts["lost_share"] == pytest.approx(lost, abs=1e-4)
     assert found.facts["lost_without_context"] == pytest.approx(float(adds.sum()) / mask.sum())
@@ -124,7 +127,7 @@ def test_the_published_hinge_does_not_let_pixels_make_up_for_each_other() -> Non
     together = saliency(FarSighted(), tensor, mask, method, lambda y: signed(y).sum(1))
     assert together.empty == NO_CONTEXT
     apart = saliency(FarSighted(), tensor, mask, method, signed)
-    assert apart.values[1, 3] > 0.9
+    assert apart.values[0, 1, 3] > 0.9
 
 
 def test_without_need_of_context_the_mask_is_empty() -> None:
@@ -134,7 +137,7 @@ def test_without_need_of_context_the_mask_is_empty() -> None:
     found = saliency(module, tensor, mask, GridSaliency(cell=4), progress=progress)
     assert found.empty == NO_CONTEXT
     assert not found.values.any()
-    assert found.losses == []
+    assert found.facts["losses"] == []
     progress.check()
 
 
@@ -179,7 +182,7 @@ def test_a_shipped_network_on_its_sample() -> None:
     with score_of(network, tensor, per_pixel(mask)) as score:
         found = GridSaliency(cell=16, steps=20).attribute(score, mask)
     assert found.facts["lost_without_context"] > 0
-    assert min(found.losses) < found.losses[0]
+    assert min(found.facts["losses"]) < found.facts["losses"][0]
     assert ((found.values >= 0) & (found.values <= 1)).all()
     assert found.facts["score"] == pytest.approx(2089.8 / mask.sum(), rel=1e-3)
 
@@ -197,7 +200,7 @@ def test_cells_fill_the_input() -> None:
     mask = box(20, 36)
     tensor = torch.rand(1, 2, 20, 36)
     found = saliency(FarSighted(), tensor, mask, GridSaliency(cell=(8, 100), steps=2))
-    assert found.values.shape == (2, 1)
+    assert found.values.shape == (1, 2, 1)
     assert found.scale == (10, 36)
     assert found.translate == (4.5, 17.5)
     assert found.facts["grid"] == [2, 1]
@@ -211,7 +214,7 @@ def test_progress_and_facts() -> None:
     progress.check()
     assert progress.told[-1] == (8, 8, "grid-saliency")
     assert found.facts == json.loads(json.dumps(found.facts))
-    assert found.facts["steps"] == len(found.losses) == 6
+    assert found.facts["steps"] == len(found.facts["losses"]) == 6
 
 
 @pytest.mark.parametrize("at", [0, 3, 40])

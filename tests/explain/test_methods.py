@@ -333,7 +333,7 @@ def test_tile_by_tile_where_memory_is_short(name: str, monkeypatch: pytest.Monke
         network, image, mask, target=1, layers="levels", method=name, truncate=("mass", 0.8)
     )
     explainer = sgc.Explainer(network, image, memory=200_000)
-    explainer._views.view(0).activations.most = 80 * 80
+    explainer.views.view(0).activations.most = 80 * 80
     found = explainer.explain(mask, 1, "levels", method=name, truncate=("mass", 0.8))
     for layer, heatmap in found.items():
         other = expected[layer]

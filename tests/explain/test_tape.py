@@ -286,9 +286,9 @@ def test_a_known_network_keeps_no_convolutions() -> None:
     explainer = sgc.Explainer(network, np.random.default_rng(0).random((200, 200), np.float32))
     first = explainer.explain(sgc.pixel(90, 90), 1, "levels")
     assert "1 crop" in first.record["computed"]["on"]
-    assert explainer._views.view(0).activations.convolutions == {}
+    assert explainer.views.view(0).activations.convolutions == {}
     assert (
-        explainer._views.view(0).activations.replay(network.layers[:1], [(slice(0, 64),) * 2])
+        explainer.views.view(0).activations.replay(network.layers[:1], [(slice(0, 64),) * 2])
         is not None
     )
 
@@ -299,7 +299,7 @@ def test_there_is_a_tape_after_a_pass_over_the_whole_image() -> None:
     explainer.explain(sgc.everywhere(), 1, "levels")
     explainer.explain(sgc.pixel(90, 90), 1, "levels")
     layers = network.select_layers("levels")
-    assert explainer._views.view(0).activations.replay(layers, [(slice(0, 64),) * 2]) is not None
+    assert explainer.views.view(0).activations.replay(layers, [(slice(0, 64),) * 2]) is not None
 
 
 def test_patches_add_up() -> None:

@@ -13,7 +13,8 @@ from test_crops import network_of
 from napari_seggradcam.explain.axis_reach import AxisReach
 from napari_seggradcam.explain.capture import Reading
 from napari_seggradcam.explain.reach import layer_shapes, reach_of
-from napari_seggradcam.explain.tiles import LOGITS, Tiling
+from napari_seggradcam.explain.tiles import Tiling
+from napari_seggradcam.networks.layers import LOGITS
 from napari_seggradcam.networks.running import as_found
 from napari_seggradcam.networks.sizes import AxisRule
 

@@ -213,7 +213,7 @@ def test_a_view_takes_the_memory_of_all_that_it_holds() -> None:
     explainer = sgc.Explainer(network, IMAGE, memory=2 * two_channels)
     explainer.explain(sgc.pixel(9, 9), 1, "1")
     assert explainer.memory_used in (0, two_channels)  # what the last convolution gave
-    assert "1" not in explainer._views.view(0).activations._maps
+    assert "1" not in explainer.views.view(0).activations._maps
 
 
 class Residual(nn.Module):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..networks.network import Network
 from ..networks.opening import open_network
+from ..networks.progress import Progress, silent
 from ..scenes import nuclei, streets
 from ..scenes.generators import TEST_SEEDS, TRAIN_SEEDS
 from ..scenes.samples import DATA, real_nuclei
@@ -25,8 +26,6 @@ from .segmentation import (
     mean_iou,
     object_score,
 )
-
-Progress = Callable[[int, int, str], None]
 
 TEST_SCENES = 40
 FOREST_SCENES = 60
@@ -162,7 +161,7 @@ def evaluate_demo_networks(
         If a demo network is missing.
     """
     total = 1 + forest_scenes + scenes
-    tell = progress or _silent
+    tell = progress or silent
     tell(0, total, "nuclei: the part never trained on")
     nuclei_report = evaluate_nuclei(DATA / "nuclei.safetensors")
 
@@ -297,7 +296,3 @@ def _streets_rows(report: StreetsReport) -> list[Row]:
     baseline = "mean IoU of a random forest on colour and position"
     rows.append(Row("streets", baseline, forest, "≤ 0.55", forest <= 0.55))
     return rows
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """Report progress to nobody."""

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from ..networks.opening import open_network
+from ..networks.progress import Progress
 from ..scenes import nuclei, streets
 from ..scenes.generators import TEST_SEEDS
 from ..scenes.samples import DATA, open_sample
-from .observations import Observations, Progress, Question, observe
+from .observations import Observations, Question, observe
 
 STREET_SEEDS = TEST_SEEDS[:6]
 # Smaller things are cut off by the border or hidden, or hardly reach one bottleneck position.

@@ -15,7 +15,7 @@ What is compared, and why:
 - Ranks do not care for units, and α's 1/N drops out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -23,11 +23,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..explain.comparison.echoes import image_gradients
+from ..explain.comparison.vectors import standard_ranks
 from ..explain.explainer import Explainer
 from ..explain.explanation import Explanation, Heatmap
 from ..explain.regions.region import Region
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
+from ..networks.progress import Progress
 from .area_average import area_average, image_grid
 from .references import (
     EDGES,
@@ -35,13 +37,10 @@ from .references import (
     MASK,
     REFERENCES,
     class_references,
-    standard_ranks,
 )
 
 HEATMAP, SIGNED = "heatmap", "signed map"
 OWN_GRID, COMMON_GRID = "own grid", "common grid"
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,15 +224,15 @@ class _Subject:
         self.explainer = Explainer(network, question.image, question.axes)
         self._grid = image_grid(self.explainer.image_shape)
         self._edges = image_gradients(question.image, question.axes)
-        self._ranks: dict[tuple[int, str, MapGrid], NDArray[np.float64] | None] = {}
+        self._ranks: dict[tuple[int, str, MapGrid], NDArray[np.float64]] = {}
 
-    def ranks(self, target: int, reference: str, grid: MapGrid) -> NDArray[np.float64] | None:
+    def ranks(self, target: int, reference: str, grid: MapGrid) -> NDArray[np.float64]:
         """Ranks of a reference for a class, averaged over the cells of a grid."""
         key = (target, reference, grid)
         if key not in self._ranks:
             logits, mask = class_references(self.explainer.logits, target)
             values = {EDGES: self._edges, LOGITS: logits, MASK: mask}[reference]
-            self._ranks[key] = standard_ranks(area_average(values, self._grid, grid))
+            self._ranks[key] = _ranks_of(area_average(values, self._grid, grid))
         return self._ranks[key]
 
 
@@ -244,7 +243,7 @@ def _observe_one(question: str, answer: Explanation, subject: _Subject) -> Itera
         grids = {OWN_GRID: own, COMMON_GRID: coarsest}
         maps = {HEATMAP: heatmap.heatmap, SIGNED: heatmap.signed}
         for map_name, grid_name in product(maps, grids):
-            ranks = standard_ranks(area_average(maps[map_name], own, grids[grid_name]))
+            ranks = _ranks_of(area_average(maps[map_name], own, grids[grid_name]))
             for reference in REFERENCES:
                 others = subject.ranks(answer.target, reference, grids[grid_name])
                 yield Observation(
@@ -254,20 +253,26 @@ def _observe_one(question: str, answer: Explanation, subject: _Subject) -> Itera
                     map_name,
                     grid_name,
                     reference,
-                    float("nan") if ranks is None or others is None else float(ranks @ others),
+                    float(ranks @ others),
                     _why_undefined(ranks, others, heatmap.empty, reference),
                 )
 
 
 def _why_undefined(
-    ranks: NDArray[np.float64] | None,
-    others: NDArray[np.float64] | None,
+    ranks: NDArray[np.float64],
+    others: NDArray[np.float64],
     empty: str | None,
     reference: str,
 ) -> str | None:
-    if ranks is None:
+    if np.isnan(ranks).any():
         return empty or "The map has the same value everywhere."
-    return f"The {reference} is the same everywhere." if others is None else None
+    return f"The {reference} is the same everywhere." if np.isnan(others).any() else None
+
+
+def _ranks_of(values: ArrayLike) -> NDArray[np.float64]:
+    """Ranks of a map's values, as one vector; see `standard_ranks`."""
+    (ranks,) = standard_ranks(np.reshape(values, (1, -1)))
+    return np.asarray(ranks)
 
 
 def _grid_of(heatmap: Heatmap) -> MapGrid:

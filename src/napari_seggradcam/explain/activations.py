@@ -10,20 +10,19 @@ from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
-from ..networks.running import channels_last, memory_of, state_of, version_of
-from .capture import Run, read
+from ..networks.progress import Cancel
+from ..networks.running import channels_last, memory_of, version_of, versions_of
+from .capture import OnMaps, Run, read
 from .convolutions import KeepConvolutions
 from .fitting import pixels_at_once
 from .habits import convolution_name, habits_of, numbered, value_name
 from .kept_gradients import KeptGradients
-from .patches import Box
 from .reach import reach_of
+from .regions.region import Box
 from .replay import Replay
 from .steps import UnevenShift
 from .tape import Tape, record
-from .tiled_run import Gathered, OnMaps, first_in, run_tiles
-
-Cancel = Callable[[], bool]
+from .tiled_run import Gathered, OnPart, first_in, run_tiles
 
 
 class Activations:
@@ -58,8 +57,8 @@ class Activations:
         network: Network,
         prepared: PreparedImage,
         budget: int,
-        once: bool = False,
-        every_gradient: bool = False,
+        once: bool,
+        every_gradient: bool,
     ):
         self._budget = budget
         self.once = once
@@ -154,8 +153,7 @@ class Activations:
         ImageError
             If the network has yet to run on the image, and memory is too short for it.
         """
-        tensors = state_of(self._network.module)
-        state = tuple((tensor.data_ptr(), version_of(tensor)) for tensor in tensors)
+        state = versions_of(self._network.module)
         if state != self._state:
             self.forget()
             self._state = state
@@ -227,7 +225,7 @@ class Activations:
     def prepare(
         self,
         layers: Sequence[NetworkLayer],
-        on_maps: Callable[[str], None] = lambda name: None,
+        on_layer: Callable[[str], None] = lambda name: None,
         cancel: Cancel | None = None,
     ) -> None:
         """Run the network unless logits and maps that can be kept are there already.
@@ -236,7 +234,7 @@ class Activations:
         ----------
         layers
             Network layers of the next question.
-        on_maps
+        on_layer
             Called with the name of every layer that the network has come to.
         cancel
             Asked before each module.
@@ -251,12 +249,12 @@ class Activations:
         # A pass with gradients has left its maps, and nothing that crops would compute.
         is_new = not (self._has_run or self.once or not layers)
         if self._logits is None or is_new or any(self._could_fit(it, wanted) for it in missing):
-            self._run(missing, wanted, on_maps, cancel)
+            self._run(missing, wanted, on_layer, cancel)
 
     def visit(
         self,
         layers: Sequence[NetworkLayer],
-        on_maps: OnMaps,
+        on_maps: OnPart,
         cancel: Cancel | None,
     ) -> None:
         """Show every layer's feature maps, running the network for those not kept.
@@ -292,7 +290,7 @@ class Activations:
         self,
         layers: Sequence[NetworkLayer],
         wanted: set[str],
-        on_maps: Callable[[str], None],
+        on_layer: Callable[[str], None],
         cancel: Cancel | None,
     ) -> None:
         """Run once and keep what fits: maps of layers, and what the next crops would compute."""
@@ -304,19 +302,19 @@ class Activations:
             if self._keep(name, maps, wanted):
                 versions[name] = version_of(maps)
 
-        def on_layer(name: str, maps: torch.Tensor) -> None:
+        def on_maps(name: str, maps: torch.Tensor) -> None:
             if name in asked:
                 take(name, maps)
-                on_maps(name)
+                on_layer(name)
 
         finished = False
         try:
             if once or not habits.recordable:
                 keep = None if once else KeepConvolutions(lambda n, t: take(convolution_name(n), t))
-                self._logits = self._forward(layers, on_layer, cancel, keep)
+                self._logits = self._forward(layers, on_maps, cancel, keep)
             else:
                 self._logits, self._tape = record(
-                    self._network, self.input, on_layer, lambda n, t: take(value_name(n), t), cancel
+                    self._network, self.input, on_maps, lambda n, t: take(value_name(n), t), cancel
                 )
             self._largest = None
             finished = self._has_run = True
@@ -341,14 +339,14 @@ class Activations:
     def _forward(
         self,
         layers: Sequence[NetworkLayer],
-        on_maps: Callable[[str, torch.Tensor], None],
+        on_maps: OnMaps,
         cancel: Cancel | None,
         run: Run | None = None,
     ) -> torch.Tensor:
         return read(self._network, self.input, layers, on_maps, cancel, run)
 
     def _in_tiles(
-        self, layers: Sequence[NetworkLayer], on_maps: OnMaps, cancel: Cancel | None
+        self, layers: Sequence[NetworkLayer], on_maps: OnPart, cancel: Cancel | None
     ) -> torch.Tensor:
         assert self.most is not None
         grid = self._network.output_grid(self._prepared)

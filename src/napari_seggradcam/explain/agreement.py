@@ -4,25 +4,23 @@ Strips are long on one axis and as short as can be on the others, so that little
 run can answer two questions: what sees no NaN is as if there were none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from ..networks.layers import LOGITS
 from ..networks.network import Network
 from ..networks.running import FunctionCalls
 from ..networks.sizes import AxisRule
 from .axis_reach import AxisReach
-from .capture import Reading
+from .capture import OnMaps, Reading
 
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}
 """Largest difference between a crop's logits and the whole image's, as a share of the largest.
 
 By precision: above what rounding leaves, and below what another size of the input changes.
 """
-
-LOGITS = "logits"
-"""Name of the logits, beside those of network layers."""
 
 # Of strips, on the other axes.
 _WIDTH = 16
@@ -60,8 +58,14 @@ def strip_of(network: Network, axis: int, length: int) -> torch.Tensor:
     """Random input that is long on one axis and short on the others."""
     sizes = [rule.at_least(_WIDTH) for rule in network.rules]
     sizes[axis] = network.rules[axis].at_least(length)
+    return random_input(network, sizes)
+
+
+def random_input(network: Network, sizes: Sequence[int]) -> torch.Tensor:
+    """An input of a spatial shape that is the same every time, on the network's device."""
     generator = torch.Generator().manual_seed(0)
-    return torch.rand((1, network.channels, *sizes), generator=generator)
+    values = torch.rand((1, network.channels, *sizes), generator=generator)
+    return values.to(network.device, network.dtype)
 
 
 def with_nan(strip: torch.Tensor, axis: int, stride: int, block: int) -> torch.Tensor:
@@ -219,13 +223,11 @@ def _window(reach: AxisReach, rule: AxisRule, length: int, at: int) -> tuple[int
     return start, start + size
 
 
-def show(
-    network: Network, tensor: torch.Tensor, on_map: Callable[[str, torch.Tensor], None]
-) -> None:
+def show(network: Network, tensor: torch.Tensor, on_maps: OnMaps) -> None:
     """Run the network and show the maps of all network layers, and the logits."""
-    taps = Reading(network.module, network.layers, on_map)
+    taps = Reading(network.module, network.layers, on_maps)
     with taps:
-        on_map(LOGITS, run(network, tensor, taps.calls(network.ndim, network.bypass)))
+        on_maps(LOGITS, run(network, tensor, taps.calls(network.ndim, network.bypass)))
 
 
 def positions_with_nan(maps: torch.Tensor, axis: int) -> list[int]:

@@ -11,7 +11,7 @@ from ..networks.layers import NetworkLayer
 from .ground import Ground
 from .jobs import Found
 from .methods.answering import LayerAnswer
-from .methods.attributing import Attributed, AttributionMethod
+from .methods.attributing import Attribution, AttributionMethod
 from .questions import Question
 from .reach import layer_shapes
 
@@ -41,7 +41,7 @@ def attribute(ground: Ground, question: Question) -> Found:
     return Found(answers, {}, ground.target, total, ground.region, computed, layers, ground.seen)
 
 
-def _placed(ground: Ground, layer: NetworkLayer, one: Attributed) -> NetworkLayer:
+def _placed(ground: Ground, layer: NetworkLayer, one: Attribution) -> NetworkLayer:
     """The network layer as its map lies on the padded input."""
     if one.scale is None or one.translate is None:
         return layer
@@ -50,7 +50,7 @@ def _placed(ground: Ground, layer: NetworkLayer, one: Attributed) -> NetworkLaye
     return replace(layer, stride=one.scale, offset=offset)
 
 
-def _answer(ground: Ground, layer: NetworkLayer, one: Attributed) -> LayerAnswer:
+def _answer(ground: Ground, layer: NetworkLayer, one: Attribution) -> LayerAnswer:
     """The signed map on the whole; outside of what matters to M it is zero."""
     dtype = np.float64 if ground.score.tensor.dtype == torch.float64 else np.float32
     part = one.values.sum(0, dtype=np.float64).astype(dtype)

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..networks.layers import INPUT
 from .ground import Ground
-from .methods.attributing import INPUT, Attributed, AttributionMethod
+from .methods.attributing import Attribution, AttributionMethod
 from .methods.gradient import LayerGradient
 from .methods.weighting import GradientMethod, LayerShape, MapWeights, Totals
+from .options import check_count, check_known
 from .scores import LOGIT, PROBABILITY, Score
 
 
@@ -41,8 +42,7 @@ class RandomWeights(GradientMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise OptionError(f"seed is {self.seed!r}; expected a whole number from 0.")
+        check_count("seed", self.seed, least=0)
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
@@ -74,14 +74,14 @@ class SobelEdges(AttributionMethod):
     name = "sobel"
     sees_all = True
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Edges at every pixel of the input."""
         edges = sobel_edges(ground.score.tensor[0].cpu().numpy())
-        return {INPUT: Attributed(edges[None], None, {})}
+        return {INPUT: Attribution(edges[None])}
 
 
 @dataclass(frozen=True)
-class Prediction(AttributionMethod):
+class PredictionMap(AttributionMethod):
     """What the network puts out for the class, at every pixel of its output.
 
     Parameters
@@ -95,19 +95,17 @@ class Prediction(AttributionMethod):
     values: Literal["logit", "probability"] = "logit"
 
     def __post_init__(self) -> None:
-        if self.values not in (LOGIT, PROBABILITY):
-            raise OptionError(
-                f"values is {self.values!r}; known are {LOGIT!r} and {PROBABILITY!r}."
-            )
+        check_known("values", self.values, (LOGIT, PROBABILITY))
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Logits or probabilities on the output's grid."""
         score = Score.of(ground.score.network, self.values)
         logits = ground.view.activations.logits
         values = score.at_pixels(logits, ground.target)
         grid, before = ground.view.grid, ground.view.prepared.before
         translate = tuple(t + lead for t, lead in zip(grid.translate, before, strict=True))
-        return {INPUT: Attributed(values.cpu().numpy(), None, {}, grid.scale, translate)}
+        found = Attribution(values.cpu().numpy(), scale=grid.scale, translate=translate)
+        return {INPUT: found}
 
 
 def sobel_edges(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

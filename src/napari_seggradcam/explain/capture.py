@@ -18,6 +18,7 @@ from torch import nn
 from ..errors import LayerError, NetworkError, SegGradCamError
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel
 from ..networks.running import (
     FunctionCalls,
     cancellable,
@@ -31,6 +32,8 @@ from .patches import Patch
 
 Take = Callable[[str, torch.Tensor, bool], torch.Tensor]
 Run = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+# Called with the name of a network layer and its feature maps.
+OnMaps = Callable[[str, torch.Tensor], None]
 OnGradient = Callable[[str, Patch], None]
 
 
@@ -135,7 +138,7 @@ class Reading(Taps):
         self,
         module: nn.Module,
         layers: Sequence[NetworkLayer],
-        on_maps: Callable[[str, torch.Tensor], None],
+        on_maps: OnMaps,
     ):
         super().__init__(module, layers)
         self._on_maps = on_maps
@@ -156,8 +159,8 @@ def read(
     network: Network,
     tensor: torch.Tensor,
     layers: Sequence[NetworkLayer],
-    on_maps: Callable[[str, torch.Tensor], None],
-    cancel: Callable[[], bool] | None,
+    on_maps: OnMaps,
+    cancel: Cancel | None,
     run: Run | None = None,
 ) -> torch.Tensor:
     """Logits of a padded input, without gradients, and on the way feature maps.
@@ -250,7 +253,7 @@ class Capture(Taps):
         self,
         score: torch.Tensor,
         on_gradient: OnGradient,
-        cancel: Callable[[], bool] | None,
+        cancel: Cancel | None,
         again: bool = False,
     ) -> None:
         """Visit every kept map's gradient once, from the logits up.

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..errors import OptionError
+from .options import check_above_zero, check_count
 
 # Steps of the first try; fewer have never been enough for a network with rectifiers.
 _FIRST = 32
@@ -38,17 +38,15 @@ class Completeness:
     Raises
     ------
     OptionError
-        If the tolerance is not above 0 or the steps are fewer than 1.
+        If the tolerance is not above 0 or the steps are no whole number from 1.
     """
 
     tolerance: float = 0.01
     most_steps: int = 1024
 
     def __post_init__(self) -> None:
-        if not self.tolerance > 0:
-            raise OptionError(f"The tolerance is {self.tolerance}; expected a number above 0.")
-        if self.most_steps < 1:
-            raise OptionError(f"There are to be {self.most_steps} steps; expected 1 or more.")
+        check_above_zero("The tolerance", self.tolerance)
+        check_count("The largest number of steps", self.most_steps)
 
     def reach(
         self,

@@ -21,9 +21,10 @@ from torch.nn import functional
 from ..errors import SegGradCamError
 from ..networks.precision import name_of
 from .agreement import TOLERANCES
-from .patches import Box, Patch, Sizes
+from .patches import Patch, Sizes
+from .regions.region import Box
 
-Call = Callable[..., Any]
+Function = Callable[..., Any]
 
 CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)}
 _CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
@@ -175,7 +176,9 @@ class KeepConvolutions:
         self._on_output = on_output
         self._count = 0
 
-    def __call__(self, name: str, func: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __call__(
+        self, name: str, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Run a function."""
         output = func(*args, **kwargs)
         if name in CONVOLUTIONS:
@@ -212,7 +215,9 @@ class CutConvolutions:
         self._centres = centres
         self._count = 0
 
-    def __call__(self, name: str, func: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __call__(
+        self, name: str, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Run a function, or give the output of a convolution.
 
         Raises

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from ..networks.sizes import AxisRule
 from .axis_reach import AxisReach
 from .regions.output import OutputRegion
+from .regions.region import Box
 
 # What a run costs besides its pixels, in pixels.
 _OVERHEAD = {2: 32**2, 3: 16**3}
-
-Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True, eq=False)

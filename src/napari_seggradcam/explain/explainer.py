@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress, silent
 from ..networks.running import as_found, stop_if
 from . import scores
 from .explanation import Explanation
@@ -18,9 +19,8 @@ from .fitting import default_budget
 from .heatmaps import heatmap_of
 from .jobs import Found
 from .methods.cams import SegGradCam
-from .passes import Cancel, Progress
 from .questions import AnswerFacts, ImageFacts, Question, record_of
-from .regions.region import Box, Footprint, Region
+from .regions.region import Footprint, Region
 from .regions.sets import each_label
 from .views import View, Views, patch_facts
 
@@ -84,8 +84,8 @@ class Explainer:
         self.channel_names = channel_names
         self._prepared = network.prepare(image, axes)
         budget = default_budget(network.device) if memory is None else memory
-        self._predicted_of: tuple[NDArray[np.float32], NDArray[np.intp]] | None = None
-        self._views = Views(network, self._prepared, budget, once, gradients)
+        # Comparisons, which run passes of their own, look at the image through it, too.
+        self.views = Views(network, self._prepared, budget, once, gradients)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -95,16 +95,16 @@ class Explainer:
     @property
     def memory(self) -> int:
         """Bytes that kept feature maps may take; can be set."""
-        return self._views.budget
+        return self.views.budget
 
     @memory.setter
     def memory(self, budget: int) -> None:
-        self._views.budget = budget
+        self.views.budget = budget
 
     @property
     def memory_used(self) -> int:
         """Bytes that kept feature maps take."""
-        return self._views.used
+        return self.views.used
 
     def needs_no_pass(self, layers: str | Iterable[str]) -> bool:
         """Whether another method or extent of the last question about network layers is at hand.
@@ -117,19 +117,19 @@ class Explainer:
         layers
             As for `explain`.
         """
-        return self._views.keep_all_of(self.network.select_layers(layers))
+        return self.views.keep_all_of(self.network.select_layers(layers))
 
     @property
     def logits(self) -> NDArray[np.float32]:
         """Logits of shape (classes, *spatial), on the image grid; computed once."""
         with self.network.lock, as_found(self.network.module):
-            return self._views.logits()
+            return self.views.logits()
 
     @property
     def prediction(self) -> NDArray[np.intp]:
         """Class with the largest logit at every pixel, of the image's spatial shape."""
         with self.network.lock, as_found(self.network.module):
-            return self._most_likely()
+            return self.views.prediction()
 
     def explain(
         self,
@@ -210,7 +210,7 @@ class Explainer:
             options=options,
         )
         stop_if(cancel)
-        return self._answer([question], progress or _silent, cancel)[0]
+        return self._answer([question], progress or silent, cancel)[0]
 
     def explain_each(
         self,
@@ -268,7 +268,7 @@ class Explainer:
         stop_if(cancel)
         if not questions:
             return {}
-        answers = self._answer(questions, progress or _silent, cancel)
+        answers = self._answer(questions, progress or silent, cancel)
         return dict(zip(regions, answers, strict=True))
 
     def _answer(
@@ -279,16 +279,13 @@ class Explainer:
         answers: dict[int, Explanation] = {}
         with self.network.lock, as_found(self.network.module), torch.enable_grad():
             if self.network.patch is not None and any(map(_needs_prediction, questions)):
-                self._views.logits(cancel)
-            regions = [
-                Footprint.of(question.region, self.image_shape, self._predicted)
-                for question in questions
-            ]
-            views = [self._views.number_for(region) for region in regions]
+                self.views.logits(cancel)
+            regions = [self.views.footprint_of(question.region) for question in questions]
+            views = [self.views.number_for(region) for region in regions]
             for view in sorted(set(views)):
                 here = [number for number, its in enumerate(views) if its == view]
                 asked = [(questions[number], regions[number]) for number in here]
-                found = self._answer_on(self._views.view(view), asked, progress, cancel)
+                found = self._answer_on(self.views.view(view), asked, progress, cancel)
                 answers |= dict(zip(here, found, strict=True))
         seconds = round(time.perf_counter() - started, 3)
         for answer in answers.values():
@@ -304,28 +301,11 @@ class Explainer:
         cancel: Cancel | None,
     ) -> list[Explanation]:
         """Answers to questions about one view of the image."""
-        found = find(self.network, view, questions, self._class, progress, cancel)
+        found = find(self.network, view, questions, self.views.class_of, progress, cancel)
         return [
             self._explanation(view, question, region, one)
             for (question, region), one in zip(questions, found, strict=True)
         ]
-
-    def _most_likely(self) -> NDArray[np.intp]:
-        """The prediction; call it inside `as_found`."""
-        logits = self._views.logits()
-        if self._predicted_of is None or self._predicted_of[0] is not logits:
-            self._predicted_of = logits, np.asarray(logits.argmax(axis=0))
-        return self._predicted_of[1]
-
-    def _predicted(self, window: Box) -> NDArray[np.intp]:
-        return self._most_likely()[window]
-
-    def _class(self, target: int | str, region: Footprint) -> int:
-        """Class c as an index; it may depend on the prediction."""
-        if target == "predicted":
-            predicted = self._predicted(region.box)
-            return int(np.bincount(predicted[region.counting_for]).argmax())
-        return self.network.class_index(target)
 
     def _explanation(
         self, view: View, question: Question, region: Footprint, found: Found
@@ -391,7 +371,3 @@ def explain(
 
 def _needs_prediction(question: Question) -> bool:
     return question.target == "predicted" or question.region.depends_on_prediction
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """Progress that nobody watches."""

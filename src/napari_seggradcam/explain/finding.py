@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress
 from .attributing import attribute
 from .ground import Ground, ground_of
 from .jobs import Asked, Found
 from .methods.attributing import AttributionMethod
 from .methods.preparing import PreparedMethod
 from .methods.weighting import GradientMethod
-from .passes import Cancel, Passes, Progress
+from .passes import Passes
 from .questions import Question
 from .regions.output import on_output
 from .regions.region import Footprint

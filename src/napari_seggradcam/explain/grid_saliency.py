@@ -19,51 +19,26 @@ Semantic Segmentation. NeurIPS 2019.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from ..errors import OptionError, ShapeError
+from ..errors import ShapeError
+from ..networks.layers import INPUT
 from ..networks.running import stop_if
 from .ground import Ground
 from .input_score import InputScore, gradients_told
-from .methods.attributing import INPUT, Attributed, AttributionMethod
+from .methods.attributing import Attribution, AttributionMethod
 from .neutral_inputs import check_kind, kind_in_words
+from .options import check_above_zero, check_count, check_counts, one_per_axis
 
 NO_CONTEXT = (
     "The decision loses nothing when all of its surroundings are replaced: no context is needed."
 )
 _LINEAR = {2: "bilinear", 3: "trilinear"}
-
-
-@dataclass(frozen=True)
-class GridMask:
-    """The context that the decision about a region needs.
-
-    Attributes
-    ----------
-    values
-        m, float64, on the grid.
-    losses
-        What was minimised, step by step.
-    scale, translate
-        Pixels of the input from one cell to the next, and the pixel on which the middle of cell 0
-        lies, per spatial axis.
-    empty
-        Why the mask is zero, or None.
-    facts
-        How it was computed, in types that JSON has.
-    """
-
-    values: NDArray[np.float64]
-    losses: list[float]
-    scale: tuple[float, ...]
-    translate: tuple[float, ...]
-    empty: str | None
-    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -97,29 +72,17 @@ class GridSaliency(AttributionMethod):
 
     def __post_init__(self) -> None:
         check_kind(self.baseline)
-        cells = [self.cell] if isinstance(self.cell, int) else list(self.cell)
-        for value, what in (
-            (min(cells), "The cell"),
-            (self.steps, "The number of steps"),
-        ):
-            if value < 1:
-                raise OptionError(f"{what} is {value}; expected 1 or more.")
-        for share, what in (
-            (self.sparsity, "The sparsity"),
-            (self.learning_rate, "The learning rate"),
-        ):
-            if not share > 0:
-                raise OptionError(f"{what} is {share}; expected a number above 0.")
+        check_counts("The cell", self.cell)
+        check_count("The number of steps", self.steps)
+        check_above_zero("The sparsity", self.sparsity)
+        check_above_zero("The learning rate", self.learning_rate)
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """The mask of the network's input."""
         # Of every pixel of M, as published: what one loses another can't make up for.
-        found = self.attribute(ground.score.of(ground.pixel_scores), ground.inside)
-        facts = {**found.facts, "losses": found.losses}
-        values = found.values[None]
-        return {INPUT: Attributed(values, found.empty, facts, found.scale, found.translate)}
+        return {INPUT: self.attribute(ground.score.of(ground.pixel_scores), ground.inside)}
 
-    def attribute(self, score: InputScore, region: NDArray[np.bool_]) -> GridMask:
+    def attribute(self, score: InputScore, region: NDArray[np.bool_]) -> Attribution:
         """The mask for one region; progress counts steps.
 
         Parameters
@@ -129,6 +92,11 @@ class GridSaliency(AttributionMethod):
             of M, as published; or (batch,), their sum.
         region
             Pixels of M on the input that runs, padding included; they are never replaced.
+
+        Returns
+        -------
+        Attribution
+            m, float64, of shape (1, *grid); its facts have what was minimised, step by step.
 
         Raises
         ------
@@ -177,19 +145,14 @@ class GridSaliency(AttributionMethod):
                 f"The region has the shape {region.shape}; expected that of the network's input, "
                 f"{sizes}."
             )
-        cells = (self.cell,) * len(sizes) if isinstance(self.cell, int) else tuple(self.cell)
-        if len(cells) != len(sizes):
-            raise OptionError(
-                f"The cell has {len(cells)} numbers, {list(cells)}; expected one for every spatial "
-                f"axis, that is {len(sizes)}, or one for all."
-            )
+        cells = one_per_axis("The cell", self.cell, len(sizes))
         grid = tuple(max(1, round(n / c)) for n, c in zip(sizes, cells, strict=True))
         other = score.neutral(self.baseline, self.seed)
         return _Problem(score, torch.from_numpy(region), other, grid)
 
     def _answer(
         self, score: InputScore, problem: "_Problem", mask: torch.Tensor, losses: list[float]
-    ) -> GridMask:
+    ) -> Attribution:
         sizes = score.tensor.shape[2:]
         scale = tuple(n / g for n, g in zip(sizes, problem.grid, strict=True))
         facts = {
@@ -204,15 +167,11 @@ class GridSaliency(AttributionMethod):
             "score": problem.score,
             "lost_without_context": problem.full,
             "lost_share": min(losses) - self.sparsity * float(mask.mean()) if losses else 0.0,
+            "losses": losses,
         }
-        return GridMask(
-            mask[0, 0].numpy(),
-            losses,
-            scale,
-            tuple((s - 1) / 2 for s in scale),
-            None if losses else NO_CONTEXT,
-            facts,
-        )
+        empty = None if losses else NO_CONTEXT
+        translate = tuple((s - 1) / 2 for s in scale)
+        return Attribution(mask[0].numpy(), empty, facts, scale, translate)
 
 
 class _Problem:

@@ -1,7 +1,6 @@
 """What a method that runs the network itself is given: an input that has all that M sees."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +9,13 @@ from numpy.typing import NDArray
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress
 from .crops import CropPlanner
-from .input_score import Cancel, InputScore, Progress
+from .input_score import InputScore
 from .reach import Reach, reach_of
 from .regions.output import OutputRegion
-from .regions.region import Box, Footprint, Mask, whole
-from .scores import Score
+from .regions.region import Box, Footprint, Mask, box_at, seen_from, whole
+from .scores import Score, ScoreOfLogits
 from .views import View
 
 
@@ -50,8 +50,8 @@ class Ground:
     """
 
     score: InputScore
-    of_logits: Callable[[torch.Tensor], torch.Tensor]
-    pixel_scores: Callable[[torch.Tensor], torch.Tensor]
+    of_logits: ScoreOfLogits
+    pixel_scores: ScoreOfLogits
     layers: tuple[NetworkLayer, ...]
     region: OutputRegion
     inside: Mask
@@ -98,7 +98,7 @@ class Ground:
         axes = self.reach.layers.get(layer.name)
         if axes is not None:
             starts = [a.output_index(start) for a, start in zip(axes, starts, strict=True)]
-        return tuple(slice(s, s + n) for s, n in zip(starts, values.shape[1:], strict=True))
+        return box_at(starts, values.shape[1:])
 
 
 def ground_of(
@@ -111,7 +111,7 @@ def ground_of(
     score: Score,
     progress: Progress | None,
     cancel: Cancel | None,
-    sees_all: bool = False,
+    sees_all: bool,
 ) -> Ground:
     """Ground of a question: a crop where that has less than the whole, and can stand for it.
 
@@ -141,10 +141,7 @@ def ground_of(
         most = int(np.prod(shape))
         crop = CropPlanner(reach.axes, network.rules, shape, most).crop(region)
         window, here = crop.window, crop.region
-    on_image = tuple(
-        slice(w.start - lead, w.stop - lead)
-        for w, lead in zip(window, view.prepared.before, strict=True)
-    )
+    on_image = seen_from(window, view.prepared.before)
 
     def of_logits(logits: torch.Tensor) -> torch.Tensor:
         return score(logits, target, here)

@@ -13,6 +13,7 @@ import torch
 from ..errors import NetworkError
 from ..networks.network import Network
 from ..networks.running import version_of
+from .agreement import random_input
 from .capture import Capture, read
 from .convolutions import KeepConvolutions
 from .methods.gradient import sums
@@ -81,9 +82,7 @@ def numbered(tensors: dict[str, torch.Tensor], name: str) -> dict[int, torch.Ten
 
 
 def _find(network: Network, sizes: Sizes) -> Habits:
-    generator = torch.Generator().manual_seed(0)
-    image = torch.rand((1, network.channels, *sizes), generator=generator)
-    image = image.to(network.device, network.dtype)
+    image = random_input(network, sizes)
     versions: dict[str, tuple[torch.Tensor, int]] = {}
     kept: dict[int, torch.Tensor] = {}
 

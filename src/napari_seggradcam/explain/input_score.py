@@ -5,24 +5,21 @@ it that has all that M sees.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
 
 from ..errors import Cancelled, NetworkError, SegGradCamError
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress
 from ..networks.running import FunctionCalls, cancellable, shortage_told
 from .capture import Taps
+from .fitting import PIXELS_OF_A_BATCH
 from .neutral_inputs import Neutral, neutral_input
 from .regions.region import Box, whole
+from .scores import ScoreOfLogits
 
-Score = Callable[[torch.Tensor], torch.Tensor]
-Progress = Callable[[int, int, str], None]
-Cancel = Callable[[], bool]
-
-# Pixels that run at once: a larger batch is no faster on processors.
-_PIXELS = 2**18
 # Scores of an input that ran alone and in a batch may differ by what rounding does.
 _EQUAL = 1e-3
 
@@ -63,7 +60,7 @@ class InputScore:
         self,
         network: Network,
         tensor: torch.Tensor,
-        score: Score,
+        score: ScoreOfLogits,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
         window: Box | None = None,
@@ -105,7 +102,7 @@ class InputScore:
             self._progress(self._done, self._total, self._what)
         return scores
 
-    def of(self, score: Score) -> "InputScore":
+    def of(self, score: ScoreOfLogits) -> "InputScore":
         """Another function of the same network's logits, with the same progress."""
         return InputScore(
             self.network, self._whole, score, self._progress, self.cancel, self._window
@@ -127,7 +124,7 @@ class InputScore:
         Networks that were exported for one image fail on two, or mix them; they get one at a time.
         """
         if self._batch is None:
-            fitting = max(1, _PIXELS // math.prod(self.tensor.shape[2:]))
+            fitting = max(1, PIXELS_OF_A_BATCH // math.prod(self.tensor.shape[2:]))
             self._batch = fitting if fitting > 1 and self._takes_batches() else 1
         return self._batch
 

@@ -20,7 +20,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
+from ..networks.layers import LOGITS
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress, silent
 from ..networks.running import as_found, digest_of, stop_if
 from ..networks.windows import WindowedImage
 from ..store.growing import GrowingExplanation, MapPlan
@@ -33,14 +35,13 @@ from .fitting import bytes_per_pixel, default_memory
 from .methods.answering import NO_POSITIVE_EVIDENCE
 from .methods.cams import SegGradCam
 from .methods.gradient import LayerGradient
-from .passes import Cancel, Progress
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, record_of
 from .reach import layer_shapes, reach_of
 from .regions.output import in_words, none_on_output
 from .regions.parts import RegionParts, pieces
 from .regions.region import Box, Prediction, Region, no_pixel
-from .tiles import LOGITS, Tiling
+from .tiles import Tiling
 from .window_maps import MapSweep
 from .window_passes import Sums, WindowPasses
 from .window_prediction import PredictionSweep, no_prediction
@@ -135,7 +136,7 @@ def explain_large(
     )
     with network.lock, as_found(network.module), torch.enable_grad():
         large = _Large(network, windowed, question, memory or default_memory(), cancel)
-        path = large.answer(out, facts, progress or (lambda done, total, what: None))
+        path = large.answer(out, facts, progress or silent)
     return open_explanation(path, lazy=True)
 
 

@@ -21,24 +21,21 @@ from ..errors import OutOfMemory
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel, Progress
 from ..networks.running import cancellable, channels_last, shortage_told
 from .activations import Activations
 from .agreement import same_logits
 from .capture import Capture, OnGradient, Run
 from .convolutions import CutConvolutions, SizeMatters
 from .crops import Crop, CropPlanner
-from .fitting import bytes_per_pixel
+from .fitting import PIXELS_OF_A_BATCH, bytes_per_pixel
 from .jobs import Asked, Found, Job, add_totals, answer
 from .methods.gradient import sums
 from .patches import Patch
 from .reach import mark_not_local, reach_of
 
-Progress = Callable[[int, int, str], None]
-Cancel = Callable[[], bool]
 Backward = Callable[[torch.Tensor, OnGradient, Cancel | None], None]
 
-# Pixels that run at once: a larger batch is no faster on processors.
-_BATCH = 2**18
 # A pass backward to feature maps costs about as much as the pass forward.
 _BACKWARD = 1.0
 
@@ -319,6 +316,6 @@ def _batches(jobs: Sequence[Job], most: int) -> Iterator[list[tuple[Job, Crop]]]
             shape = tuple(side.stop - side.start for side in crop.window)
             by_shape.setdefault(shape, []).append((job, crop))
     for shape, crops in by_shape.items():
-        count = max(1, min(most, _BATCH) // math.prod(shape))
+        count = max(1, min(most, PIXELS_OF_A_BATCH) // math.prod(shape))
         for first in range(0, len(crops), count):
             yield crops[first : first + count]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
+from .regions.region import Box, box_at, seen_from
+
 Sizes = tuple[int, ...]
-Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Patch:
     @property
     def box(self) -> Box:
         """Where the box lies."""
-        return tuple(slice(f, f + n) for f, n in zip(self.first, self.size, strict=True))
+        return box_at(self.first, self.size)
 
     def item(self, number: int, starts: Sequence[int]) -> "Patch":
         """One item of the batch, seen from a whole on which its own begins at these positions."""
@@ -63,7 +64,7 @@ class Patch:
         size = tuple(end - start for end, start in zip(ends, first, strict=True))
         large, small = (self, other) if self.size == size else (other, self)
         found = large._within(first, size)
-        found[:, :, *small._from(first)] += small.values
+        found[:, :, *seen_from(small.box, first)] += small.values
         return Patch(first, found)
 
     def _within(self, first: Sizes, size: Sequence[int]) -> torch.Tensor:
@@ -75,9 +76,5 @@ class Patch:
         found = torch.empty(
             (*like.shape[:2], *size), dtype=like.dtype, device=like.device, memory_format=layout
         ).zero_()
-        found[:, :, *self._from(first)] = like
+        found[:, :, *seen_from(self.box, first)] = like
         return found
-
-    def _from(self, first: Sizes) -> Box:
-        """The box, seen from another first position."""
-        return tuple(slice(s.start - f, s.stop - f) for s, f in zip(self.box, first, strict=True))

@@ -109,6 +109,18 @@ class ImageFacts:
     patch: PatchFacts | None = None
     channel_names: Sequence[str] | None = None
 
+    def describe(self) -> dict[str, Any]:
+        """In JSON types."""
+        return {
+            "shape": list(self.shape),
+            "dtype": str(self.dtype),
+            "axes": self.axes,
+            "channel_names": None if self.channel_names is None else list(self.channel_names),
+            "padding_before": list(self.before),
+            "padding_after": list(self.after),
+            "patch": None if self.patch is None else self.patch.describe(),
+        }
+
 
 @dataclass(frozen=True)
 class AnswerFacts:
@@ -140,42 +152,11 @@ def record_of(
 ) -> dict[str, Any]:
     """Everything that is needed to ask the question again, and what came of it."""
     return {
-        "question": {
-            "region": question.region.describe(),
-            "region_pixels": answer.region_pixels,
-            "region_on_output": answer.on_output,
-            "target": answer.target,
-            "class": network.classes[answer.target],
-            "target_given": question.target,
-            "layers": [layer.name for layer in question.layers],
-            "method": question.method.name,
-            "options": question.method.options(),
-            **question.score.describe(),
-            "truncate": None if question.truncate is None else question.truncate.describe(),
-        },
-        "network": {
-            "name": network.name,
-            "architecture": network.architecture,
-            "parameters": network.parameters,
-            "path": None if network.path is None else str(network.path),
-            "sha256": network.sha256,
-            "axes": network.axes,
-            "channels": network.channels,
-            "channel_names": None if network.channel_names is None else list(network.channel_names),
-            "classes": list(network.classes),
-            "normalisation": normalisation_to_dict(network.normalisation),
-            "left_out_activation": network.activation,
-            "output": network.output,
-        },
+        "question": _asked(network, question, answer),
+        "network": _described(network),
         "image": {
-            "shape": list(image.shape),
-            "dtype": str(image.dtype),
-            "axes": image.axes,
-            "channel_names": None if image.channel_names is None else list(image.channel_names),
-            "padding_before": list(image.before),
-            "padding_after": list(image.after),
+            **image.describe(),
             "padding": padding_of(network.patch, network.rules),
-            "patch": None if image.patch is None else image.patch.describe(),
         },
         "score": answer.score,
         "computed": {
@@ -187,6 +168,41 @@ def record_of(
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
+    }
+
+
+def _asked(network: Network, question: Question, answer: AnswerFacts) -> dict[str, Any]:
+    """What was asked, in JSON types."""
+    return {
+        "region": question.region.describe(),
+        "region_pixels": answer.region_pixels,
+        "region_on_output": answer.on_output,
+        "target": answer.target,
+        "class": network.classes[answer.target],
+        "target_given": question.target,
+        "layers": [layer.name for layer in question.layers],
+        "method": question.method.name,
+        "options": question.method.options(),
+        **question.score.describe(),
+        "truncate": None if question.truncate is None else question.truncate.describe(),
+    }
+
+
+def _described(network: Network) -> dict[str, Any]:
+    """The network, in JSON types."""
+    return {
+        "name": network.name,
+        "architecture": network.architecture,
+        "parameters": network.parameters,
+        "path": None if network.path is None else str(network.path),
+        "sha256": network.sha256,
+        "axes": network.axes,
+        "channels": network.channels,
+        "channel_names": None if network.channel_names is None else list(network.channel_names),
+        "classes": list(network.classes),
+        "normalisation": normalisation_to_dict(network.normalisation),
+        "left_out_activation": network.activation,
+        "output": network.output,
     }
 
 

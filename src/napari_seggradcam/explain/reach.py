@@ -22,13 +22,12 @@ from weakref import WeakKeyDictionary
 import torch
 
 from ..errors import NetworkError, SegGradCamError
-from ..networks.layers import NetworkLayer
+from ..networks.layers import LOGITS, NetworkLayer
 from ..networks.network import Network
 from ..networks.running import as_found
 from ..networks.sizes import AxisRule
 from ..networks.sliding import patch_in_words
 from .agreement import (
-    LOGITS,
     Maps,
     crops_equal_whole,
     positions_with_nan,

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
+from ..networks.progress import Cancel
 from ..networks.running import stop_if
 from .capture import OnGradient
-from .patches import Box, Patch, Sizes
+from .patches import Patch, Sizes
+from .regions.region import Box, box_at
 from .steps import Crops
 from .tape import Path
 
@@ -53,9 +55,7 @@ class Replay:
         crops = self._crops(logits, number, first, self._places[number].size)
         self.logits = crops.clone().requires_grad_()
 
-    def backward(
-        self, score: torch.Tensor, on_gradient: OnGradient, cancel: Callable[[], bool] | None
-    ) -> None:
+    def backward(self, score: torch.Tensor, on_gradient: OnGradient, cancel: Cancel | None) -> None:
         """Visit every network layer's gradient once, from the logits up.
 
         Parameters
@@ -109,5 +109,5 @@ class Replay:
         parts = []
         for start in self._places[number].starts:
             low = [s + f for s, f in zip(start, first, strict=True)]
-            parts.append(whole[:, :, *(slice(a, a + n) for a, n in zip(low, size, strict=True))])
+            parts.append(whole[:, :, *box_at(low, size)])
         return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -20,6 +20,7 @@ K. Vinogradova, A. Dibrov, G. Myers: Towards Interpretable Semantic Segmentation
 Gradient-Weighted Class Activation Mapping. AAAI-20 student abstract, 2020.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +29,16 @@ from torch.nn import functional
 
 from ..errors import OptionError, TargetError
 from ..networks.network import Network
+from .options import check_known
 from .regions.output import OutputRegion
 
 LOGIT, MARGIN, LOG_PROBABILITY, PROBABILITY = "logit", "margin", "log-probability", "probability"
 SCORES = (LOGIT, MARGIN, LOG_PROBABILITY, PROBABILITY)
 SUM, MEAN = "sum", "mean"
 REDUCTIONS = (SUM, MEAN)
+
+# S, of every item of a batch or of all, as a function of the logits (batch, rows, *output).
+ScoreOfLogits = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ class Score:
         TargetError
             If the network has no such class.
         """
-        check_option("score", name, SCORES)
-        check_option("reduce", reduce, REDUCTIONS)
+        check_known("The score", name, SCORES)
+        check_known("reduce", reduce, REDUCTIONS)
         if versus is not None and name != MARGIN:
             raise OptionError(
                 f"The score is {name!r} and versus is {versus!r}; another class is only asked "
@@ -168,9 +173,3 @@ class Score:
 def _double(values: torch.Tensor) -> torch.Tensor:
     """In double precision, where the device has it."""
     return values if values.device.type == "mps" else values.double()
-
-
-def check_option(option: str, value: object, known: tuple[object, ...]) -> None:
-    """Raise `OptionError` for a value that an option does not have."""
-    if value not in known:
-        raise OptionError(f"The {option} is {value!r}; known are {', '.join(map(repr, known))}.")

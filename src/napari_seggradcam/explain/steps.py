@@ -16,7 +16,7 @@ from torch.nn import functional
 from .convolutions import Convolution
 from .patches import Patch, Sizes
 
-Cut = Callable[[Sizes, Sizes], torch.Tensor]
+ReadBox = Callable[[Sizes, Sizes], torch.Tensor]
 """What a value is in the crops, in the box of a first position and a size."""
 
 _MAX_POOL: dict[int, Any] = {
@@ -73,8 +73,8 @@ class Crops:
     """
 
     sizes: Sequence[Sizes]
-    inputs: Sequence[Cut]
-    output: Cut
+    inputs: Sequence[ReadBox]
+    output: ReadBox
 
 
 class Step(ABC):

@@ -19,10 +19,11 @@ from torch import nn
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel
 from ..networks.running import state_of, tensors_in
 from .calls import Call, step_of
-from .capture import read
-from .patches import Box
+from .capture import OnMaps, read
+from .regions.region import Box
 from .steps import Place, Same, Step
 
 _CONSTANT = -1
@@ -234,9 +235,9 @@ class Recorder:
 def record(
     network: Network,
     tensor: torch.Tensor,
-    on_maps: Callable[[str, torch.Tensor], None],
+    on_maps: OnMaps,
     on_value: Callable[[int, torch.Tensor], None],
-    cancel: Callable[[], bool] | None,
+    cancel: Cancel | None,
 ) -> tuple[torch.Tensor, Tape | None]:
     """Logits of a padded input, without gradients, and the tape, if there is one.
 

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import torch
 
-from ..networks.layers import NetworkLayer
+from ..networks.layers import LOGITS, NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
+from ..networks.progress import Cancel
 from ..networks.running import channels_last
 from .capture import read
-from .patches import Box
 from .reach import layer_shapes, reach_of
-from .tiles import LOGITS, Tile, Tiling
-
-Cancel = Callable[[], bool]
+from .regions.region import Box
+from .tiles import Tile, Tiling
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Part:
     shape: tuple[int, ...]
 
 
-OnMaps = Callable[[str, torch.Tensor, Part | None], None]
+OnPart = Callable[[str, torch.Tensor, Part | None], None]
 
 
 def run_tiles(
@@ -43,7 +42,7 @@ def run_tiles(
     grid: MapGrid,
     layers: Sequence[NetworkLayer],
     most: int,
-    on_maps: OnMaps,
+    on_maps: OnPart,
     cancel: Cancel | None,
 ) -> torch.Tensor:
     """Run on one tile after another.

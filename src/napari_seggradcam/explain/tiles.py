@@ -15,12 +15,7 @@ import numpy as np
 from ..networks.sizes import AxisRule
 from .axis_reach import AxisReach
 from .crops import window_around
-from .regions.region import Box
-
-Shape = tuple[int, ...]
-
-LOGITS = "logits"
-"""Name under which the logits are read from a tile; network layers have theirs."""
+from .regions.region import Box, Shape
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.outputs import MapGrid
-from ..networks.running import state_of, version_of
+from ..networks.progress import Cancel
+from ..networks.running import versions_of
 from ..networks.sliding import importance, patch_in_words, patch_of, windows
-from .activations import Activations, Cancel
-from .regions.region import Box, Footprint
-
-Sizes = tuple[int, ...]
+from .activations import Activations
+from .regions.region import Box, Footprint, Region, seen_from
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,8 @@ class Views:
     Parameters
     ----------
     network
-        The network; use everything here with its lock held.
+        The network; but for `logits` and what is read from them, use everything here with its lock
+        held.
     prepared
         What `Network.prepare` has returned.
     budget, once, every_gradient
@@ -103,6 +103,7 @@ class Views:
         self._every_gradient = every_gradient
         self._state: tuple[tuple[int, int], ...] = ()
         self._logits: tuple[torch.Tensor | None, NDArray[np.float32]] | None = None
+        self._predicted: tuple[NDArray[np.float32], NDArray[np.intp]] | None = None
         patch = network.patch
         self._windows = () if patch is None else windows(prepared.padded_shape, patch)
         self._number = 0
@@ -137,7 +138,7 @@ class Views:
             return 0
         weights, best = importance(self._network.patch or ()), (0, 0.0, 0)
         for number, window in enumerate(self._windows):
-            pixels = region.part(_minus(window, self._prepared.before)) != 0
+            pixels = region.part(seen_from(window, self._prepared.before)) != 0
             inside = int(np.count_nonzero(pixels))
             if inside >= max(1, best[0]):
                 # Rounded, because the order in which equals are summed is not the same.
@@ -168,9 +169,48 @@ class Views:
             self._logits = logits, self._network.on_image(logits, self._prepared)
         return self._logits[1]
 
+    def prediction(self) -> NDArray[np.intp]:
+        """Class with the largest logit at every pixel of the image; call it inside `as_found`."""
+        logits = self.logits()
+        if self._predicted is None or self._predicted[0] is not logits:
+            self._predicted = logits, np.asarray(logits.argmax(axis=0))
+        return self._predicted[1]
+
+    def footprint_of(self, region: Region) -> Footprint:
+        """The pixels of a region on the image; the network runs if they depend on it.
+
+        Call it inside `as_found`.
+
+        Raises
+        ------
+        RegionError
+            If the region does not fit the image, or has no pixel there.
+        """
+        return Footprint.of(region, self._prepared.shape, lambda box: self.prediction()[box])
+
+    def class_of(self, target: int | str, region: Footprint) -> int:
+        """Class c as an index, by what was asked for; call it inside `as_found`.
+
+        Parameters
+        ----------
+        target
+            Index or name; ``"predicted"``: the class predicted for most pixels of the region that
+            count for the score.
+        region
+            M on the image.
+
+        Raises
+        ------
+        TargetError
+            If the network has no such class.
+        """
+        if target == "predicted":
+            here = self.prediction()[region.box][region.counting_for]
+            return int(np.bincount(here).argmax())
+        return self._network.class_index(target)
+
     def _of_patches(self, cancel: Cancel | None) -> NDArray[np.float32]:
-        tensors = state_of(self._network.module)
-        state = tuple((tensor.data_ptr(), version_of(tensor)) for tensor in tensors)
+        state = versions_of(self._network.module)
         if self._logits is None or state != self._state:
             self._logits = None, self._network.predict_prepared(self._prepared, cancel)
             self._state = state
@@ -182,7 +222,7 @@ class Views:
         )
         box = None
         if window is not None:
-            on_image = _minus(window, self._prepared.before)
+            on_image = seen_from(window, self._prepared.before)
             box = tuple(
                 slice(max(0, w.start), min(size, w.stop))
                 for w, size in zip(on_image, self._prepared.shape, strict=True)
@@ -211,7 +251,3 @@ def patch_facts(view: View, region: Footprint) -> PatchFacts | None:
             stacklevel=2,
         )
     return facts
-
-
-def _minus(window: Box, first: Sizes) -> Box:
-    return tuple(slice(w.start - f, w.stop - f) for w, f in zip(window, first, strict=True))

@@ -5,13 +5,14 @@ from typing import Any
 
 import torch
 
+from ..networks.layers import LOGITS
 from ..store.growing import GrowingExplanation
 from .methods.answering import signed_maps
 from .placing import Placement
 from .regions.parts import RegionParts
 from .regions.region import Prediction
 from .scores import Score
-from .tiles import LOGITS, Tile, Tiling
+from .tiles import Tile, Tiling
 from .window_passes import WindowPasses
 from .work import Work
 

@@ -1,22 +1,19 @@
 """Passes of a network over windows of an image that is larger than memory."""
 
-from collections.abc import Callable
-
 import torch
 
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
+from ..networks.progress import Cancel
 from ..networks.running import cancellable, channels_last, stop_if
 from ..networks.windows import WindowedImage
-from .capture import Capture, Reading
+from .capture import Capture, OnMaps, Reading
 from .crops import Crop
 from .methods.gradient import sums
-from .passes import Cancel
 from .patches import Patch
 from .regions.region import Box
 from .scores import Score
 
-OnMaps = Callable[[str, torch.Tensor], None]
 Sums = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..networks.layers import LOGITS
 from ..networks.outputs import MapGrid, on_grid
-from .passes import Progress
+from ..networks.progress import Progress
 from .regions.output import pixels_of
 from .regions.region import Box, Prediction
-from .tiles import LOGITS, Tile, Tiling
+from .tiles import Tile, Tiling
 from .window_passes import WindowPasses
 from .work import Work
 

@@ -7,6 +7,12 @@ from ..errors import LayerError
 
 PRESETS = ("bottleneck", "levels", "all")
 
+INPUT, LOGITS = "input", "logits"
+"""Names of what enters and what leaves a network, beside those of its layers."""
+
+# Roles that have one level only.
+_ALONE = ("bottleneck", "head", INPUT)
+
 
 @dataclass(frozen=True)
 class NetworkLayer:
@@ -61,7 +67,7 @@ class NetworkLayer:
 
 def stage_name(role: str, level: int) -> str:
     """Name of all network layers of one role and level; of some roles there is one level only."""
-    return role if role in ("bottleneck", "head", "input") else f"{role} {level}"
+    return role if role in _ALONE else f"{role} {level}"
 
 
 def stages_in_words(layers: Sequence[NetworkLayer]) -> str:
@@ -72,8 +78,8 @@ def stages_in_words(layers: Sequence[NetworkLayer]) -> str:
     parts = []
     for role, found in levels.items():
         low, high = min(found), max(found)
-        alone = role in ("bottleneck", "head")
-        parts.append(role if alone else f"{role} {low}" if low == high else f"{role} {low}–{high}")
+        several = role not in _ALONE and low < high
+        parts.append(f"{role} {low}–{high}" if several else stage_name(role, low))
     return f"{len(layers)}: {', '.join(parts)}"
 
 

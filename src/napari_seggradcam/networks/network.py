@@ -2,7 +2,6 @@
 
 import copy
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +14,7 @@ from .description import NetworkDescription
 from .images import PreparedImage, channels_first, normalised, pad
 from .outputs import MapGrid, on_grid, output_grid, select_output
 from .precision import autocast_to, check_precision, copy_in, name_of
+from .progress import Cancel
 from .running import FunctionCalls, as_found, call_module, cancellable, device_of, dtype_of
 from .sliding import pad_to_patch, predict_patches
 
@@ -164,7 +164,7 @@ class Network(NetworkDescription):
         self,
         image: ArrayLike,
         axes: str | None = None,
-        cancel: Callable[[], bool] | None = None,
+        cancel: Cancel | None = None,
     ) -> NDArray[np.float32]:
         """Logits of an image on the image's own grid.
 
@@ -190,7 +190,7 @@ class Network(NetworkDescription):
         return self.predict_prepared(self.prepare(image, axes), cancel)
 
     def predict_prepared(
-        self, prepared: PreparedImage, cancel: Callable[[], bool] | None = None
+        self, prepared: PreparedImage, cancel: Cancel | None = None
     ) -> NDArray[np.float32]:
         """As `predict`, for what `prepare` has returned."""
 

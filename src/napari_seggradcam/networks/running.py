@@ -10,6 +10,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import Cancelled, NetworkError, OutOfMemory, SegGradCamError
+from .progress import Cancel
 
 _JOINS = {"cat", "concat", "concatenate", "add", "add_", "__add__", "__radd__", "__iadd__"}
 ACTIVATIONS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
@@ -80,6 +81,11 @@ def state_of(module: nn.Module) -> list[torch.Tensor]:
     ]
 
 
+def versions_of(module: nn.Module) -> tuple[tuple[int, int], ...]:
+    """Where parameters and buffers are and how often they were changed; equal if none was."""
+    return tuple((tensor.data_ptr(), version_of(tensor)) for tensor in state_of(module))
+
+
 def call_module(module: nn.Module, tensor: torch.Tensor) -> Any:
     """What a module returns for an input.
 
@@ -147,7 +153,7 @@ def channels_last(tensor: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def cancellable(module: nn.Module, cancel: Callable[[], bool] | None) -> Iterator[None]:
+def cancellable(module: nn.Module, cancel: Cancel | None) -> Iterator[None]:
     """Ask ``cancel`` now and before each leaf module; raise `Cancelled` when it says so."""
     if cancel is None:
         yield
@@ -163,7 +169,7 @@ def cancellable(module: nn.Module, cancel: Callable[[], bool] | None) -> Iterato
         yield
 
 
-def stop_if(cancel: Callable[[], bool] | None) -> None:
+def stop_if(cancel: Cancel | None) -> None:
     """Raise `Cancelled` if the caller wants to stop."""
     if cancel is not None and cancel():
         raise Cancelled("The computation was cancelled; nothing was changed.")

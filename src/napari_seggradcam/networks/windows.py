@@ -6,7 +6,7 @@ whole image: normalised by statistics of the whole, and mirrored at the borders.
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from .images import Array, AxisOrder, borders
 from .normalisation import Normalisation, normalisation_from_dict, normalisation_to_dict
+from .progress import Cancel, Progress
 from .running import stop_if
 from .sizes import AxisRule
 from .statistics import Values
 
 Box = tuple[slice, ...]
-Progress = Callable[[int, int, str], None]
 
 _BLOCK = 2**24
 """Values that are read at a time where chunks allow it, all channels together."""
@@ -79,9 +79,7 @@ class WindowedImage:
             a + n + b for a, n, b in zip(self.before, self.shape, self.after, strict=True)
         )
 
-    def fit(
-        self, progress: Progress | None = None, cancel: Callable[[], bool] | None = None
-    ) -> None:
+    def fit(self, progress: Progress | None = None, cancel: Cancel | None = None) -> None:
         """Stream the statistics that the normalisation needs, unless they are there.
 
         Parameters
@@ -184,7 +182,7 @@ class WindowedImage:
                 values = values.take(at, axis)
         return torch.from_numpy(np.ascontiguousarray(values)[np.newaxis])
 
-    def digest(self, cancel: Callable[[], bool] | None = None) -> str:
+    def digest(self, cancel: Cancel | None = None) -> str:
         """Hash of the image's values and of how they are normalised.
 
         Parameters

@@ -146,7 +146,7 @@ def test_top_channels_are_sorted_by_what_was_asked(compared) -> None:
     assert signed == sorted(signed, reverse=True)
     sizes = [abs(one.weight) for one in compared.top_channels("left", 16, by="weight")]
     assert sizes == sorted(sizes, reverse=True)
-    with pytest.raises(sgc.OptionError, match="by 'name'"):
+    with pytest.raises(sgc.OptionError, match="by is 'name'"):
         compared.top_channels("left", by="name")
     with pytest.raises(sgc.RegionError, match="no region 'middle'"):
         compared.top_channels("middle")
@@ -189,7 +189,7 @@ def test_tables_have_the_numbers(compared, what: str) -> None:
     frame = compared.to_frame(what)
     assert list(frame.index) == ["left", "right", "both"]
     assert_allclose(frame.to_numpy(), getattr(compared, what))
-    with pytest.raises(sgc.OptionError, match="table of 'maps'"):
+    with pytest.raises(sgc.OptionError, match="table is 'maps'"):
         compared.to_frame("maps")
 
 

@@ -1,7 +1,6 @@
 """Ablation-CAM: closed forms, captum, and networks in which a layer is not one module."""
 
 import copy
-import json
 
 import numpy as np
 import pytest
@@ -246,13 +245,11 @@ def test_three_dimensions() -> None:
     assert found.losses.any()
 
 
-def test_progress_and_facts() -> None:
+def test_progress() -> None:
     progress = Progress()
-    found = ablate(network_of(unet()), "bottleneck", progress=progress)
+    ablate(network_of(unet()), "bottleneck", progress=progress)
     progress.check()
     assert progress.told[-1][:2] == (17, 17)
-    assert found.facts == json.loads(json.dumps(found.facts))
-    assert found.facts["runs"] == 17
 
 
 @pytest.mark.parametrize("at", [0, 9, 60])

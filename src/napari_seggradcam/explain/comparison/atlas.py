@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ...errors import OptionError
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel, Progress, silent
 from ...networks.running import stop_if
 from ..explainer import Explainer
-from ..passes import Cancel, Progress
 from ..regions.region import Box, Footprint
 from .grouping import colours_of, groups_of
-from .reading import one_layer, silent, weights_of
+from .reading import one_layer, weights_of
 from .vectors import unit_length
 
 SILHOUETTE = "silhouette"

@@ -18,6 +18,7 @@ import torch
 from ...networks.layers import NetworkLayer
 from ...networks.network import Network
 from ...networks.running import as_found
+from ..agreement import random_input
 from ..capture import Capture, Taps
 
 # Least size of the input that is tried: the bottleneck of networks in use has several positions.
@@ -66,8 +67,7 @@ def _find(network: Network) -> Cut:
     skips = [layer for layer in network.layers if layer.kind == "skip"]
     deep = [layer for layer in network.layers if layer.role == "bottleneck" and not layer.gate]
     sizes = [rule.at_least(_SIZE[network.ndim]) for rule in network.rules]
-    image = torch.rand((1, network.channels, *sizes), generator=torch.Generator().manual_seed(0))
-    image = image.to(network.device, network.dtype)
+    image = random_input(network, sizes)
     with as_found(network.module), torch.enable_grad():
         if _is_passed(network, image, [*skips, *deep]):
             deep = []  # not even all of them are a cut

@@ -15,17 +15,17 @@ from numpy.typing import ArrayLike
 
 from ...networks.images import channels_first
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel, Progress, Steps
 from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..methods.gradient import LayerGradient, sums
-from ..passes import Cancel, Progress
 from ..regions.region import Footprint, Region
 from .cut import cut_of
 from .echoes import gini, image_gradients, pearson, share_inside
 from .layer_facts import LayerFacts
 from .other_region import other_region_of
-from .reading import running, silent
+from .reading import running
 from .recommending import judged, repetition
 from .whole_pass import WholePass, heatmaps_of
 
@@ -162,11 +162,11 @@ def compare_layers(
     with running(explainer):
         cut = cut_of(network)
         captured = [layer for layer in network.layers if layer in (*chosen, *cut.layers)]
-        steps = _Steps(3 * len(captured) + len(chosen), progress or silent)
-        through = WholePass(explainer, region, captured, steps.next, cancel)
-        target = explainer._class(target, through.region)
+        steps = Steps(3 * len(captured) + len(chosen), progress)
+        through = WholePass(explainer, region, captured, steps, cancel)
+        target = explainer.views.class_of(target, through.region)
         other = other_region_of(explainer, through, other_region, target)
-        asked = _Question(through, target, captured, steps)
+        asked = _Passages(through, target, captured, steps)
         asked.ask(through.region, again=other.footprint is not None)
         if other.footprint is not None:
             asked.ask(other.footprint, again=False)
@@ -182,8 +182,8 @@ def compare_layers(
     )
 
 
-class _Question:
-    """Weights and passages of all network layers, for a region and for another one.
+class _Passages:
+    """What passes through every network layer for a region, and its weights there and elsewhere.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ class _Question:
     """
 
     def __init__(
-        self, through: WholePass, target: int, layers: Sequence[NetworkLayer], steps: "_Steps"
+        self, through: WholePass, target: int, layers: Sequence[NetworkLayer], steps: Steps
     ):
         self.through = through
         self.target = target
@@ -219,7 +219,7 @@ class _Question:
                 # Half precision would not keep the digits of a sum.
                 product = gradient.to(torch.promote_types(gradient.dtype, torch.float32)) * maps
                 self.passes[name] = float(sums(product)[0].sum())
-            self.steps.next(name)
+            self.steps(name)
 
         score = self.through.backward(region, self.target, on_gradient, again=again)
         if is_first:
@@ -243,14 +243,14 @@ class _References:
 
 
 def _rows(
-    explainer: Explainer, asked: _Question, layers: Sequence[NetworkLayer], cancel: Cancel | None
+    explainer: Explainer, asked: _Passages, layers: Sequence[NetworkLayer], cancel: Cancel | None
 ) -> Iterator[LayerFacts]:
     references = _References(explainer, asked.through.region, asked.target)
     for layer in layers:
         stop_if(cancel)
         heatmaps = heatmaps_of(explainer, asked.through, layer, asked.weights[layer.name])
         yield _facts(heatmaps, asked.passes[layer.name], asked.share(layer.name), references)
-        asked.steps.next(layer.name)
+        asked.steps(layer.name)
 
 
 def _facts(
@@ -284,17 +284,3 @@ def _facts(
         blindness=pearson(own.heatmap, heatmaps[1].heatmap) if heatmaps[1:] else math.nan,
         inside=share_inside(heat, references.region),
     )
-
-
-class _Steps:
-    """Counts steps for progress."""
-
-    def __init__(self, total: int, progress: Progress):
-        self._total = total
-        self._progress = progress
-        self._done = 0
-
-    def next(self, name: str) -> None:
-        """One more is done."""
-        self._done += 1
-        self._progress(self._done, self._total, name)

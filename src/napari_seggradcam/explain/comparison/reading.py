@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import LayerError
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel, Progress
 from ...networks.running import as_found, shortage_told
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..jobs import Asked
 from ..methods.answering import NO_POSITIVE_EVIDENCE
 from ..methods.cams import SegGradCam
-from ..passes import Cancel, Passes, Progress
+from ..passes import Passes
 from ..placing import placement_of
 from ..regions.output import on_output
 from ..regions.region import Footprint, Region, as_region
@@ -79,17 +80,29 @@ class PlacedMaps:
     def weighted(self, weights: NDArray[np.floating[Any]]) -> Heatmap:
         """Σ_k w_k A_k as a heatmap, of weights w_k of shape (channels,)."""
         signed = np.tensordot(weights, self.maps, axes=1).astype(self.maps.dtype)
-        empty = None if (signed > 0).any() else NO_POSITIVE_EVIDENCE
-        return Heatmap(
-            self.layer,
-            signed,
-            weights.astype(self.maps.dtype),
-            self.scale,
-            self.translate,
-            self.image_shape,
-            empty,
-            self.patch,
-        )
+        return self.heatmap(signed, weights.astype(self.maps.dtype))
+
+    def heatmap(
+        self,
+        signed: NDArray[np.floating[Any]],
+        weights: NDArray[np.floating[Any]],
+        empty: str | None = None,
+    ) -> Heatmap:
+        """A signed map that lies where the feature maps do.
+
+        Parameters
+        ----------
+        signed
+            Of the maps' spatial shape.
+        weights
+            That it was made with, of shape (channels,).
+        empty
+            Why there are no weights, or None.
+        """
+        if empty is None and not (signed > 0).any():
+            empty = NO_POSITIVE_EVIDENCE
+        where = self.scale, self.translate, self.image_shape
+        return Heatmap(self.layer, signed, weights, *where, empty, self.patch)
 
 
 def one_layer(explainer: Explainer, layer: str) -> NetworkLayer:
@@ -111,14 +124,14 @@ def one_layer(explainer: Explainer, layer: str) -> NetworkLayer:
 
 
 def footprint_of(explainer: Explainer, region: Region | ArrayLike) -> Footprint:
-    """The pixels of a region on the explainer's image.
+    """The pixels of a region on the explainer's image; call it inside `running`.
 
     Raises
     ------
     RegionError
         If it is empty or does not fit the image.
     """
-    return Footprint.of(as_region(region), explainer.image_shape, explainer._predicted)
+    return explainer.views.footprint_of(as_region(region))
 
 
 @contextmanager
@@ -164,7 +177,7 @@ def weights_of(
     """
     found: dict[int, Weighed] = {}
     with running(explainer):
-        views = explainer._views
+        views = explainer.views
         if target == "predicted" and explainer.network.patch is not None:
             views.logits(cancel)
         numbers = [views.number_for(region) for region in regions]
@@ -186,7 +199,7 @@ def weights_of(
 
 
 def feature_maps(
-    explainer: Explainer, layer: NetworkLayer, view: int = 0, cancel: Cancel | None = None
+    explainer: Explainer, layer: NetworkLayer, view: int, cancel: Cancel | None
 ) -> PlacedMaps:
     """Feature maps of one network layer; the network runs if they are not kept.
 
@@ -212,7 +225,7 @@ def feature_maps(
         whole[0][:, *part.box] = values
 
     with running(explainer):
-        seen = explainer._views.view(view)
+        seen = explainer.views.view(view)
         seen.activations.visit([layer], take, cancel)
     return placed(explainer, seen, layer, whole[0])
 
@@ -227,12 +240,8 @@ def placed(
     return PlacedMaps(layer, on_image, place.scale, place.translate, explainer.image_shape, patch)
 
 
-def silent(done: int, total: int, what: str) -> None:
-    """Progress that nobody watches."""
-
-
 def _asked(explainer: Explainer, view: View, region: Footprint, target: int | str) -> Asked:
-    decide = partial(explainer._class, target, region)
+    decide = partial(explainer.views.class_of, target, region)
     return Asked(on_output(region, view.grid), decide, target == "predicted", Score(), SegGradCam())
 
 

@@ -25,10 +25,21 @@ def spearman_matrix(vectors: Floats) -> NDArray[np.float64]:
 
     Equal values share their mean rank. NaN for a vector that is the same in all channels.
     """
+    ranks = standard_ranks(vectors)
+    return np.clip(ranks @ ranks.T, -1, 1)
+
+
+def standard_ranks(vectors: Floats) -> NDArray[np.float64]:
+    """Ranks of the values in each of the vectors (n, values), with mean 0 and length 1.
+
+    Equal values share their mean rank; the product of two vectors of ranks is Spearman's rank
+    correlation. NaN for a vector that has none: one value everywhere, or a NaN. They are scipy's
+    ranks; `scipy.stats.spearmanr` would rank a vector again for every other one.
+    """
     from scipy.stats import rankdata  # slow to import
 
     ranks = rankdata(vectors, axis=1)
-    return cosine_matrix(ranks - ranks.mean(axis=1, keepdims=True))
+    return unit_length(ranks - ranks.mean(axis=1, keepdims=True))
 
 
 def linkage_of(vectors: Floats) -> NDArray[np.float64]:

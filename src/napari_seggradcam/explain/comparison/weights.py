@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import OptionError, RegionError
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel, Progress, silent
 from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..explanation import Heatmap
-from ..passes import Cancel, Progress
+from ..options import check_known
 from ..regions.region import Region
 from ..regions.sets import each_label
-from .reading import PlacedMaps, feature_maps, footprint_of, one_layer, silent, weights_of
+from .reading import PlacedMaps, feature_maps, footprint_of, one_layer, running, weights_of
 from .vectors import cosine_matrix, flat_clusters, leaves_of, linkage_of, spearman_matrix
 
 if TYPE_CHECKING:
@@ -255,11 +256,7 @@ class WeightComparison:
         """
         import pandas as pd  # slow to import
 
-        if what not in ("weights", "contributions", "cosine", "spearman"):
-            raise OptionError(
-                f"There is no table of {what!r}; known are 'weights', 'contributions', 'cosine' "
-                "and 'spearman'."
-            )
+        check_known("The table", what, ("weights", "contributions", "cosine", "spearman"))
         rows = pd.Index(self.names, name="region")
         channels = pd.RangeIndex(self.weights.shape[1], name="channel")
         columns = rows if what in ("cosine", "spearman") else channels
@@ -276,11 +273,8 @@ class WeightComparison:
         return self.names.index(name)
 
     def _size(self, by: str) -> NDArray[np.floating[Any]]:
-        if by == "contribution":
-            return self.contributions
-        if by == "weight":
-            return np.asarray(np.abs(self.weights))
-        raise OptionError(f"Channels are ordered by 'contribution' or by 'weight', not by {by!r}.")
+        check_known("by", by, ("contribution", "weight"))
+        return self.contributions if by == "contribution" else np.asarray(np.abs(self.weights))
 
 
 def compare_weights(
@@ -335,7 +329,8 @@ def compare_weights(
             "There are no regions to compare; expected at least one. Give regions by name, or "
             "labels with a value other than 0."
         )
-    footprints = [footprint_of(explainer, region) for region in named.values()]
+    with running(explainer):
+        footprints = [footprint_of(explainer, region) for region in named.values()]
     found = weights_of(explainer, footprints, target, one, progress or silent, cancel)
     weights = np.stack([its.weights for its in found])
     empty = tuple(its.empty for its in found)

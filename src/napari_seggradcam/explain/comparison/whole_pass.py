@@ -8,22 +8,22 @@ from numpy.typing import ArrayLike
 
 from ...errors import OutOfMemory
 from ...networks.layers import NetworkLayer
+from ...networks.progress import Cancel
 from ...networks.running import cancellable
 from ..capture import Capture
 from ..explainer import Explainer
 from ..explanation import Heatmap
-from ..methods.answering import NO_POSITIVE_EVIDENCE, LayerAnswer, fill
+from ..methods.answering import LayerAnswer, fill
 from ..methods.cams import SegGradCam
 from ..methods.gradient import LayerGradient
 from ..methods.weighting import LayerShape
-from ..passes import Cancel
 from ..patches import Patch
 from ..regions.output import on_output
 from ..regions.region import Footprint, Region, whole
 from ..scores import Score
 from .reading import footprint_of, placed
 
-OnGradient = Callable[[str, torch.Tensor, torch.Tensor], None]
+OnGradientAndMaps = Callable[[str, torch.Tensor, torch.Tensor], None]
 
 
 class WholePass:
@@ -65,7 +65,7 @@ class WholePass:
         on_layer: Callable[[str], None],
         cancel: Cancel | None,
     ):
-        network, views, number = explainer.network, explainer._views, 0
+        network, views, number = explainer.network, explainer.views, 0
         if network.patch is not None:
             views.logits(cancel)
             number = views.number_for(footprint_of(explainer, region))
@@ -91,7 +91,7 @@ class WholePass:
         return self._capture.maps[name].detach()
 
     def backward(
-        self, region: Footprint, target: int, on_gradient: OnGradient, *, again: bool
+        self, region: Footprint, target: int, on_gradient: OnGradientAndMaps, *, again: bool
     ) -> float:
         """Show dS/dA_k of every network layer that the score depends on; returns S.
 
@@ -142,9 +142,7 @@ def heatmaps_of(
     found = [LayerAnswer.blank(one, shape) for one in given]
     fill(found, given, gradients, maps, whole(shape.spatial))
     stack = placed(explainer, through.view, layer, np.stack([one.signed for one in found]))
-    heatmaps = []
-    for signed, one in zip(stack.maps, found, strict=True):
-        empty = one.empty or (None if (signed > 0).any() else NO_POSITIVE_EVIDENCE)
-        where = stack.scale, stack.translate, stack.image_shape
-        heatmaps.append(Heatmap(layer, signed, one.weights, *where, empty, stack.patch))
-    return heatmaps
+    return [
+        stack.heatmap(signed, one.weights, one.empty)
+        for signed, one in zip(stack.maps, found, strict=True)
+    ]

@@ -2,22 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...networks.layers import NetworkLayer
+from ...networks.layers import INPUT, NetworkLayer
 from ...networks.network import Network
 from ..ground import Ground
 from .weighting import Method
 
-INPUT = "input"
-
 
 @dataclass(frozen=True, eq=False)
-class Attributed:
+class Attribution:
     """How much every value of a network layer's feature maps, or of the input, matters.
 
     Attributes
@@ -33,8 +31,8 @@ class Attributed:
     """
 
     values: NDArray[np.floating[Any]]
-    empty: str | None
-    facts: dict[str, Any]
+    empty: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
     scale: tuple[float, ...] | None = None
     translate: tuple[float, ...] | None = None
 
@@ -63,7 +61,7 @@ class AttributionMethod(Method):
         return (*((input_layer(network),) if self.answers_input else ()), *layers)
 
     @abstractmethod
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Answers by name of the network layer; of the input by ``"input"``.
 
         Parameters

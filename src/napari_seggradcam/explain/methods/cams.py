@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from ...errors import OptionError
+from ..options import check_count, check_known
 from ..patches import Patch
 from .gradient import NO_PATH, LayerGradient, sum_positions
 from .weighting import GradientMethod, LayerShape, MapWeights, PositionWeights, Totals
@@ -40,7 +40,7 @@ class SegGradCam(GradientMethod):
     weights: Literal["signed", "absolute", "positive"] = "signed"
 
     def __post_init__(self) -> None:
-        _one_of("weights", self.weights, ("signed", "absolute", "positive"))
+        check_known("weights", self.weights, ("signed", "absolute", "positive"))
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
@@ -101,8 +101,8 @@ class SegXResCam(GradientMethod):
     pool: Literal["mean", "max"] = "mean"
 
     def __post_init__(self) -> None:
-        _whole_from_one("window", self.window)
-        _one_of("pool", self.pool, ("mean", "max"))
+        check_count("window", self.window)
+        check_known("pool", self.pool, ("mean", "max"))
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
@@ -230,13 +230,3 @@ def _position_weights(
 
 def _no_weights(shape: LayerShape) -> MapWeights:
     return MapWeights(torch.zeros(shape.channels, dtype=torch.float64), NO_PATH)
-
-
-def _one_of(option: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise OptionError(f"{option} is {value!r}; known are {', '.join(map(repr, known))}.")
-
-
-def _whole_from_one(option: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{option} is {value!r}; expected a whole number from 1.")

@@ -4,8 +4,9 @@ from dataclasses import fields
 from typing import Any
 
 from ...errors import OptionError
-from ..baselines import MeanActivation, Prediction, RandomWeights, SobelEdges
+from ..baselines import MeanActivation, PredictionMap, RandomWeights, SobelEdges
 from ..grid_saliency import GridSaliency
+from ..options import check_known
 from ..pixels import InputTimesGradient, IntegratedGradients, Occlusion, Saliency, SmoothGrad
 from ..relevance.method import LayerwiseRelevance
 from ..substitution import AblationCam, LayerIntegratedGradients
@@ -40,7 +41,7 @@ METHODS: dict[str, type[Method]] = {
         RandomWeights,
         MeanActivation,
         SobelEdges,
-        Prediction,
+        PredictionMap,
     )
 }
 
@@ -60,8 +61,7 @@ def method_of(name: str, options: dict[str, Any]) -> Method:
     OptionError
         If there is no such method, it has no such option, or the option no such value.
     """
-    if name not in METHODS:
-        raise OptionError(f"The method is {name!r}; known are {', '.join(map(repr, METHODS))}.")
+    check_known("The method", name, METHODS)
     method = METHODS[name]
     known = [field.name for field in fields(method)]  # type: ignore[arg-type]
     unknown = options.keys() - set(known)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from ...networks.layers import NetworkLayer
@@ -177,11 +178,7 @@ class Method(ABC):
     def options(self) -> dict[str, Any]:
         """Options by name, in JSON types."""
         options = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        return {
-            # An input of one's own is too large to note.
-            name: "given" if isinstance(value, torch.Tensor) else value
-            for name, value in options.items()
-        }
+        return {name: _in_json(value) for name, value in options.items()}
 
 
 class GradientMethod(Method):
@@ -213,3 +210,10 @@ class GradientMethod(Method):
         totals
             Where `needs_totals`.
         """
+
+
+def _in_json(value: Any) -> Any:
+    """An option's value in JSON types; an input of one's own is too large to note."""
+    if isinstance(value, torch.Tensor):
+        return "given"
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value

@@ -3,18 +3,11 @@
 They run through captum, which the extra ``methods`` installs.
 """
 
-from .attribution import Attribution, PixelMethod
 from .gradients import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
+from .method import PixelMethod
 from .occlusion import Occlusion
 
-METHODS: dict[str, type[PixelMethod]] = {
-    method.name: method
-    for method in (Saliency, InputTimesGradient, IntegratedGradients, SmoothGrad, Occlusion)
-}
-
 __all__ = [
-    "METHODS",
-    "Attribution",
     "InputTimesGradient",
     "IntegratedGradients",
     "Occlusion",

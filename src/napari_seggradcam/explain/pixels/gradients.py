@@ -11,8 +11,10 @@ import torch
 from ...errors import OptionError
 from ..completeness import Completeness
 from ..input_score import InputScore, gradients_told
+from ..methods.attributing import Attribution
 from ..neutral_inputs import check_kind, kind_in_words
-from .attribution import Attribution, PixelMethod, check_count, load_captum
+from ..options import check_count
+from .method import PixelMethod, attribution_of, load_captum
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Saliency(PixelMethod):
         method = load_captum(self.name).Saliency(score)
         score.expect(1, self.name)
         with gradients_told():
-            return Attribution.of(method.attribute(score.tensor.clone().requires_grad_()))
+            return attribution_of(method.attribute(score.tensor.clone().requires_grad_()))
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class InputTimesGradient(PixelMethod):
         method = load_captum(self.name).InputXGradient(score)
         score.expect(1, self.name)
         with gradients_told():
-            return Attribution.of(method.attribute(score.tensor.clone().requires_grad_()))
+            return attribution_of(method.attribute(score.tensor.clone().requires_grad_()))
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class IntegratedGradients(PixelMethod):
         values, facts = Completeness(self.tolerance, self.most_steps).reach(
             integrate, at_baseline, at_image, lambda steps: score.expect(steps, self.name)
         )
-        return Attribution.of(values, baseline=kind_in_words(self.baseline), **facts)
+        return attribution_of(values, baseline=kind_in_words(self.baseline), **facts)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class SmoothGrad(PixelMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_count(self.samples, "The number of samples")
+        check_count("The number of samples", self.samples)
         if not self.noise >= 0:
             raise OptionError(f"The noise is {self.noise}; expected a share of 0 or more.")
 
@@ -160,4 +162,4 @@ class SmoothGrad(PixelMethod):
                 abs=False,
             )
         facts = {"samples": self.samples, "noise_sigma": sigma, "seed": self.seed}
-        return Attribution.of(mean.abs(), **facts)
+        return attribution_of(mean.abs(), **facts)

@@ -9,8 +9,10 @@ import torch
 
 from ...errors import OptionError
 from ..input_score import InputScore
+from ..methods.attributing import Attribution
 from ..neutral_inputs import check_kind, kind_in_words
-from .attribution import Attribution, PixelMethod, check_count, load_captum
+from ..options import check_counts, one_per_axis
+from .method import PixelMethod, attribution_of, load_captum
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,17 @@ class Occlusion(PixelMethod):
 
     def __post_init__(self) -> None:
         check_kind(self.baseline, ("zero", "mean", "blur"))
-        for value, what in ((self.window, "The window"), (self.stride, "The stride")):
-            for one in [value] if isinstance(value, int) else value:
-                check_count(one, what)
+        check_counts("The window", self.window)
+        check_counts("The stride", self.stride)
 
     def attribute(self, score: InputScore) -> Attribution:
         """Mean loss of score over windows; see `PixelMethod.attribute`."""
         captum = load_captum(self.name)
         channels, *sizes = score.tensor.shape[1:]
-        window = [min(w, n) for w, n in zip(_each(self.window, len(sizes)), sizes, strict=True)]
-        stride = [min(s, n) for s, n in zip(_each(self.stride, len(sizes)), sizes, strict=True)]
+        windows = one_per_axis("The window", self.window, len(sizes))
+        strides = one_per_axis("The stride", self.stride, len(sizes))
+        window = [min(w, n) for w, n in zip(windows, sizes, strict=True)]
+        stride = [min(s, n) for s, n in zip(strides, sizes, strict=True)]
         if any(s > w for s, w in zip(stride, window, strict=True)):
             raise OptionError(
                 f"The stride {stride} is larger than the window {window}, so that pixels between "
@@ -66,21 +69,10 @@ class Occlusion(PixelMethod):
             baselines=score.neutral(self.baseline),
             perturbations_per_eval=score.batch,
         )
-        return Attribution.of(
+        return attribution_of(
             values,
             window=window,
             stride=stride,
             windows=math.prod(places),
             baseline=kind_in_words(self.baseline),
         )
-
-
-def _each(value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    """One number for every spatial axis."""
-    each = (value,) * ndim if isinstance(value, int) else tuple(value)
-    if len(each) != ndim:
-        raise OptionError(
-            f"Window or stride has {len(each)} numbers, {list(each)}; expected one for every "
-            f"spatial axis, that is {ndim}, or one for all."
-        )
-    return each

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import RegionError
 from ...networks.outputs import MapGrid
-from .region import Box, Footprint, Weights, bounds
+from .region import Box, Footprint, Weights, bounds, box_at, seen_from
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,14 @@ class OutputRegion:
     how: str
 
     @property
-    def box(self) -> tuple[slice, ...]:
+    def box(self) -> Box:
         """The box around M on the output's spatial axes."""
-        return tuple(
-            slice(first, first + size)
-            for first, size in zip(self.first, self.weights.shape, strict=True)
-        )
+        return box_at(self.first, self.weights.shape)
 
-    def part(self, box: tuple[slice, ...]) -> "OutputRegion":
+    def part(self, box: Box) -> "OutputRegion":
         """What of M lies in a box that lies in the box around M."""
-        inner = tuple(
-            slice(b.start - first, b.stop - first) for b, first in zip(box, self.first, strict=True)
-        )
-        return OutputRegion(tuple(b.start for b in box), self.weights[inner], self.how)
+        inner = self.weights[seen_from(box, self.first)]
+        return OutputRegion(tuple(b.start for b in box), inner, self.how)
 
     def trimmed(self) -> "OutputRegion":
         """The same region with the smallest box around it."""

@@ -10,7 +10,7 @@ import numpy as np
 from ...networks.outputs import MapGrid
 from ..crops import Blocks
 from .output import OutputRegion, in_words, outputs_of, shares
-from .region import Box, Mask, Prediction, Region, Shape, set_of_pixels, windowed
+from .region import Box, Mask, Prediction, Region, Shape, box_at, set_of_pixels, windowed
 
 
 def pieces(shape: Sequence[int], piece: Sequence[int]) -> Iterator[Box]:
@@ -83,7 +83,7 @@ class RegionParts:
                 digest.update(np.packbits(self.part(window, all_over)).tobytes())
         return digest.hexdigest()
 
-    def on_output(self, box: Box, prediction: Prediction, lost: int = 0) -> OutputRegion:
+    def on_output(self, box: Box, prediction: Prediction) -> OutputRegion:
         """What of the region lies in a box of outputs.
 
         Parameters
@@ -92,15 +92,13 @@ class RegionParts:
             The outputs.
         prediction
             As for `Region.part`.
-        lost
-            Pixels of the region that lie outside all outputs.
         """
 
         def part(window: Box) -> Mask:
             return self.part(window, prediction)
 
         weights = self.factor * shares(part, box, self._grid)
-        return OutputRegion(tuple(b.start for b in box), weights, in_words(self._grid, lost))
+        return OutputRegion(tuple(b.start for b in box), weights, in_words(self._grid, 0))
 
     def blocks(self, sizes: Sequence[int], prediction: Prediction) -> tuple[Blocks, float]:
         """Which blocks of outputs have pixels of the region, and how many outputs it covers.
@@ -132,8 +130,5 @@ class RegionParts:
             part = self.on_output(box, prediction)
             covered += float(part.weights.sum())
             found = Blocks.of(part, sizes)
-            at = tuple(
-                slice(o, o + n) for o, n in zip(found.origin, found.occupied.shape, strict=True)
-            )
-            occupied[at] |= found.occupied
+            occupied[box_at(found.origin, found.occupied.shape)] |= found.occupied
         return Blocks(occupied, (0,) * len(around), tuple(sizes), around), covered

@@ -8,7 +8,7 @@ counts, and with which sign.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +154,7 @@ class Footprint:
     @property
     def box(self) -> Box:
         """The box on the image."""
-        return tuple(slice(f, f + n) for f, n in zip(self.first, self.weights.shape, strict=True))
+        return box_at(self.first, self.weights.shape)
 
     def part(self, window: Box) -> Weights:
         """What pixels of a window count, which may reach beyond the image."""
@@ -168,6 +168,16 @@ class Footprint:
 def whole(shape: Shape) -> Box:
     """All of an image."""
     return tuple(slice(0, size) for size in shape)
+
+
+def box_at(first: Iterable[int], size: Iterable[int]) -> Box:
+    """The box that begins at these positions and has this spatial shape."""
+    return tuple(slice(f, f + n) for f, n in zip(first, size, strict=True))
+
+
+def seen_from(box: Box, first: Iterable[int]) -> Box:
+    """A box as it lies on a part that begins at other positions."""
+    return tuple(slice(b.start - f, b.stop - f) for b, f in zip(box, first, strict=True))
 
 
 def windowed(weights: Weights, box: Box, window: Box) -> Weights:

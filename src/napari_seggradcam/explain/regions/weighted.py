@@ -15,6 +15,7 @@ from .region import (
     Weights,
     around,
     as_region,
+    seen_from,
     set_of_pixels,
     windowed,
 )
@@ -117,9 +118,7 @@ class _Border(_Weighted):
         core = binary_erosion(inside, iterations=self.width, border_value=1)
         grown = binary_dilation(inside, iterations=self.width)
         rim = (inside & ~core).astype(np.float32) - (grown & ~inside)
-        here = tuple(
-            slice(s.start - w.start, s.stop - w.start) for s, w in zip(window, wide, strict=True)
-        )
+        here = seen_from(window, (side.start for side in wide))
         return np.asarray(rim[here], np.float32)
 
     def _widened(self, window: Box, shape: Shape) -> Box:

@@ -7,11 +7,10 @@ known, `flow` what was conserved, and `propagation` does the whole.
 """
 
 from .flow import Cut
-from .propagation import INPUT, Relevance, conservation, propagate
+from .propagation import Relevance, conservation, propagate
 from .rules import RULES, Composite, Epsilon, Gamma, Rule, ZPlus
 
 __all__ = [
-    "INPUT",
     "RULES",
     "Composite",
     "Cut",

@@ -9,6 +9,7 @@ import torch
 from torch.autograd.function import BackwardCFunction
 
 from ...errors import NetworkError
+from ...networks.progress import Cancel
 from ...networks.running import stop_if
 from .flow import Flow, Place
 from .gates import distribution_of, is_share, kind_of
@@ -51,7 +52,7 @@ class Graph:
 
     @contextmanager
     def recording(
-        self, layers: dict[str, tuple[Any, int]], cancel: Callable[[], bool] | None
+        self, layers: dict[str, tuple[Any, int]], cancel: Cancel | None
     ) -> Iterator[Flow]:
         """Measure what flows during a pass backward; the flow is complete afterwards.
 

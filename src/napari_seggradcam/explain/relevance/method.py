@@ -3,8 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from ...networks.layers import INPUT
 from ..ground import Ground
-from ..methods.attributing import INPUT, Attributed, AttributionMethod
+from ..methods.attributing import Attribution, AttributionMethod
 from .propagation import conservation, propagate
 from .rules import rule_of
 
@@ -34,7 +35,7 @@ class LayerwiseRelevance(AttributionMethod):
     def __post_init__(self) -> None:
         rule_of(self.rule)
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Relevance of the input and of every network layer that is asked about."""
         layers = [layer for layer in ground.layers if layer.role != INPUT]
         found = propagate(
@@ -48,6 +49,6 @@ class LayerwiseRelevance(AttributionMethod):
         )
         cuts = conservation(found)
         return {
-            name: Attributed(values, None, {**asdict(cuts[name]), "gap": cuts[name].gap})
+            name: Attribution(values, None, {**asdict(cuts[name]), "gap": cuts[name].gap})
             for name, values in found.maps.items()
         }

@@ -1,6 +1,6 @@
 """Layer-wise relevance propagation: the whole way from the logits to the image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,21 +9,18 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import NetworkError, OptionError
-from ...networks.layers import NetworkLayer
+from ...networks.layers import INPUT, NetworkLayer
 from ...networks.network import Network
+from ...networks.progress import Cancel, Progress, Steps
 from ...networks.running import cancellable, shortage_told
 from ..capture import Capture
 from ..patches import Patch
+from ..scores import ScoreOfLogits
 from .flow import Cut, Flow, cut
 from .functions import Runner
 from .graph import Graph
 from .nodes import total
 from .rules import DEFAULT, Composite, Rule, rule_of
-
-INPUT = "input"
-Score = Callable[[torch.Tensor], torch.Tensor]
-Progress = Callable[[int, int, str], None]
-Cancel = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Relevance:
 def propagate(
     network: Network,
     tensor: torch.Tensor,
-    score: Score,
+    score: ScoreOfLogits,
     layers: Sequence[NetworkLayer],
     rule: str | Rule | Composite = DEFAULT,
     progress: Progress | None = None,
@@ -111,7 +108,7 @@ def propagate(
             f"The network computes in {network.precision}, in which relevance is lost to rounding;"
             " take Network.at_precision('float32')."
         )
-    steps = _Steps(2 * (len(layers) + 1), progress)
+    steps = Steps(2 * (len(layers) + 1), progress)
     capture = Capture(network.module, layers, steps)
     maps: dict[str, NDArray[np.floating[Any]]] = {}
     with shortage_told():
@@ -176,24 +173,9 @@ def _run(
     return logits
 
 
-def _beginning(logits: torch.Tensor, score: Score) -> tuple[float, torch.Tensor]:
+def _beginning(logits: torch.Tensor, score: ScoreOfLogits) -> tuple[float, torch.Tensor]:
     """The score, and the relevance of the logits."""
     leaf = logits.detach().requires_grad_()
     value = score(leaf)
     (gradient,) = torch.autograd.grad(value, leaf)
     return float(value.detach()), leaf.detach() * gradient
-
-
-class _Steps:
-    """Counts what is done."""
-
-    def __init__(self, expected: int, progress: Progress | None):
-        self._expected = expected
-        self._progress = progress
-        self._done = 0
-
-    def __call__(self, name: str) -> None:
-        """One more is done."""
-        self._done += 1
-        if self._progress is not None:
-            self._progress(self._done, self._expected, name)

@@ -20,6 +20,7 @@ from typing import ClassVar, NamedTuple
 import torch
 
 from ...errors import OptionError
+from ..options import check_known
 
 
 class Sums(NamedTuple):
@@ -205,7 +206,5 @@ def rule_of(rule: str | Rule | Composite) -> Composite:
         return rule
     if isinstance(rule, Rule):
         return Composite(repr(rule), rule, rule)
-    if rule not in RULES:
-        names = ", ".join(map(repr, RULES))
-        raise OptionError(f"There is no rule {rule!r} for relevance; expected one of {names}.")
+    check_known("The rule", rule, RULES)
     return RULES[rule]

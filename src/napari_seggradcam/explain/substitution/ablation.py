@@ -15,7 +15,6 @@ Gradient-free Localization. WACV 2020.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -60,11 +59,6 @@ class LayerAblation:
     losses: NDArray[np.float64]
     score: float
     empty: str | None
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """How they were computed, in types that JSON has."""
-        return {"runs": 1 + len(self.losses), "divided_by": abs(self.score)}
 
 
 @dataclass(frozen=True)

@@ -16,51 +16,19 @@ maps as captum's ``LayerIntegratedGradients``.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ...networks.layers import NetworkLayer
 from ..completeness import Completeness
 from ..ground import Ground
 from ..input_score import InputScore, gradients_told
-from ..methods.attributing import Attributed, AttributionMethod
+from ..methods.attributing import Attribution, AttributionMethod
+from ..methods.gradient import NO_PATH
 from ..neutral_inputs import check_kind, kind_in_words
 from .substitute import maps_of, score_with
-
-NO_PATH = "No gradient reaches this network layer from the region: the score does not depend on it."
-
-
-@dataclass(frozen=True)
-class LayerAttribution:
-    """What every value of a network layer's feature maps adds to the score.
-
-    Attributes
-    ----------
-    values
-        Of shape (channels, *spatial), at the network layer's resolution on the input that ran;
-        float32, or float64 where the network computes in it.
-    empty
-        Why they are zero, or None.
-    facts
-        How they were computed, in types that JSON has.
-    """
-
-    values: NDArray[np.floating[Any]]
-    empty: str | None
-    facts: dict[str, Any]
-
-    @property
-    def signed(self) -> NDArray[np.floating[Any]]:
-        """Sum over the channels, of shape spatial."""
-        return np.asarray(self.values.sum(0))
-
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """Sum over all positions for every channel, in units of the score."""
-        return np.asarray(self.values.sum(tuple(range(1, self.values.ndim)), dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -90,13 +58,12 @@ class LayerIntegratedGradients(AttributionMethod):
         check_kind(self.baseline, ("zero", "mean", "blur"))
         Completeness(self.tolerance, self.most_steps)
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Attributions of every network layer that is asked about."""
-        found = {layer.name: self.attribute(ground.score, layer) for layer in ground.layers}
-        return {name: Attributed(one.values, one.empty, one.facts) for name, one in found.items()}
+        return {layer.name: self.attribute(ground.score, layer) for layer in ground.layers}
 
-    def attribute(self, score: InputScore, layer: NetworkLayer) -> LayerAttribution:
-        """Attributions of one network layer; progress counts runs.
+    def attribute(self, score: InputScore, layer: NetworkLayer) -> Attribution:
+        """What every value of a network layer adds to the score; progress counts runs.
 
         Raises
         ------
@@ -120,7 +87,7 @@ class LayerIntegratedGradients(AttributionMethod):
         )
         facts["baseline"] = kind_in_words(self.baseline)
         empty = None if line.has_gradient else NO_PATH
-        return LayerAttribution(values[0].cpu().numpy(), empty, facts)
+        return Attribution(values[0].cpu().numpy(), empty, facts)
 
 
 class _Line:

@@ -1,50 +1,25 @@
-"""What a pixel method is, and what it answers."""
+"""What a pixel method is, and the package that it runs through."""
 
 import importlib
 from abc import abstractmethod
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ...errors import MissingPackage, OptionError
+from ...errors import MissingPackage
+from ...networks.layers import INPUT
 from ..ground import Ground
 from ..input_score import InputScore
-from ..methods.attributing import INPUT, Attributed, AttributionMethod
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """How much every value of the input matters.
-
-    Attributes
-    ----------
-    values
-        Of shape (channels, *spatial), on the grid of the input that ran; float32, or float64 where
-        the network computes in it.
-    facts
-        How they were computed, in types that JSON has.
-    """
-
-    values: NDArray[np.floating[Any]]
-    facts: dict[str, Any]
-
-    @classmethod
-    def of(cls, values: torch.Tensor, **facts: Any) -> "Attribution":
-        """Attributions of shape (1, channels, *spatial), and facts."""
-        return cls(values[0].detach().cpu().numpy(), facts)
+from ..methods.attributing import Attribution, AttributionMethod
 
 
 class PixelMethod(AttributionMethod):
     """A method with its options; making one checks them."""
 
-    def answer(self, ground: Ground) -> dict[str, Attributed]:
+    def answer(self, ground: Ground) -> dict[str, Attribution]:
         """Attributions of the network's input."""
-        found = self.attribute(ground.score)
-        return {INPUT: Attributed(found.values, None, found.facts)}
+        return {INPUT: self.attribute(ground.score)}
 
     @abstractmethod
     def attribute(self, score: InputScore) -> Attribution:
@@ -59,6 +34,11 @@ class PixelMethod(AttributionMethod):
         Cancelled
             If the caller wants to stop.
         """
+
+
+def attribution_of(values: torch.Tensor, **facts: Any) -> Attribution:
+    """Attributions of shape (1, channels, *spatial), as captum gives them, and facts."""
+    return Attribution(values[0].detach().cpu().numpy(), facts=facts)
 
 
 def load_captum(method: str) -> ModuleType:
@@ -81,9 +61,3 @@ def load_captum(method: str) -> ModuleType:
             f"The method {method!r} needs captum, which can't be imported ({error}). Install it: "
             'pip install "napari-seggradcam[methods]".'
         ) from error
-
-
-def check_count(value: int, what: str) -> None:
-    """Raise `OptionError` for a number of things below 1."""
-    if value < 1:
-        raise OptionError(f"{what} is {value}; expected 1 or more.")

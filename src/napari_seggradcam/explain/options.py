@@ -1,0 +1,81 @@
+"""Checks of what users ask by: every error says what was given and what is expected."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ..errors import OptionError
+
+
+def check_known(what: str, value: object, known: Iterable[object]) -> None:
+    """Raise `OptionError` unless a value is one of those that an option has.
+
+    Parameters
+    ----------
+    what
+        The option, as a sentence begins with it, such as ``"The score"``.
+    value
+        What was given.
+    known
+        The values that there are.
+    """
+    values = list(known)
+    if value not in values:
+        raise OptionError(f"{what} is {value!r}; known are {', '.join(map(repr, values))}.")
+
+
+def check_count(what: str, value: object, least: int = 1) -> None:
+    """Raise `OptionError` unless a value is a whole number, and not less than the least.
+
+    Parameters
+    ----------
+    what
+        As for `check_known`.
+    value
+        What was given.
+    least
+        The smallest number that there is.
+    """
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or value < least:  # type: ignore[operator]
+        raise OptionError(f"{what} is {value!r}; expected a whole number from {least}.")
+
+
+def check_above_zero(what: str, value: float) -> None:
+    """Raise `OptionError` unless a number is above 0; ``what`` as for `check_known`."""
+    if not value > 0:
+        raise OptionError(f"{what} is {value}; expected a number above 0.")
+
+
+def check_counts(what: str, value: int | Sequence[int]) -> None:
+    """As `check_count`, for one number or several."""
+    for one in np.atleast_1d(value).tolist():
+        check_count(what, one)
+
+
+def one_per_axis(what: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    """A number for every spatial axis, where one may have been given for all.
+
+    Parameters
+    ----------
+    what
+        As for `check_known`.
+    value
+        What was given.
+    ndim
+        Number of spatial axes.
+
+    Raises
+    ------
+    OptionError
+        If there are several numbers, and not one for every axis.
+    """
+    if np.ndim(value) == 0:
+        return (int(value),) * ndim  # type: ignore[arg-type]
+    each = tuple(np.asarray(value).tolist())
+    if len(each) != ndim:
+        raise OptionError(
+            f"{what} has {len(each)} numbers, {list(each)}; expected one for every spatial axis, "
+            f"that is {ndim}, or one for all."
+        )
+    return each

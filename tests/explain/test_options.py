@@ -1,0 +1,71 @@
+"""Checks of options: what they let through, and what their errors say."""
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_seggradcam.errors import OptionError
+from napari_seggradcam.explain.methods.cams import SegXResCam
+from napari_seggradcam.explain.options import (
+    check_above_zero,
+    check_count,
+    check_counts,
+    check_known,
+    one_per_axis,
+)
+from napari_seggradcam.explain.pixels import Occlusion
+
+
+def test_a_value_that_is_known() -> None:
+    check_known("pool", "mean", ("mean", "max"))
+    with pytest.raises(OptionError, match=r"^pool is 'min'; known are 'mean', 'max'\.$"):
+        check_known("pool", "min", ("mean", "max"))
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(3), np.uint8(1)])
+def test_counts(value) -> None:
+    check_count("The window", value)
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.0, 2.5, "3", None, float("nan")])
+def test_what_is_no_count(value) -> None:
+    with pytest.raises(OptionError, match=r"The window is .*; expected a whole number from 1\.$"):
+        check_count("The window", value)
+
+
+def test_a_count_may_begin_elsewhere() -> None:
+    check_count("seed", 0, least=0)
+    with pytest.raises(OptionError, match="seed is -1; expected a whole number from 0"):
+        check_count("seed", -1, least=0)
+
+
+@pytest.mark.parametrize("value", [2, (2, 3), [2, 3], np.array([2, 3]), np.int64(2)])
+def test_one_count_or_several(value) -> None:
+    check_counts("The window", value)
+    assert one_per_axis("The window", value, 2) in ((2, 2), (2, 3))
+
+
+@pytest.mark.parametrize("value", [0, (2, 0), (2, 1.5), "ab"])
+def test_a_number_among_several_that_is_no_count(value) -> None:
+    with pytest.raises(OptionError, match="expected a whole number"):
+        check_counts("The window", value)
+
+
+@pytest.mark.parametrize("value", [(2,), (2, 3, 4)])
+def test_not_one_number_for_every_axis(value) -> None:
+    with pytest.raises(OptionError, match=f"The cell has {len(value)} numbers.*that is 2"):
+        one_per_axis("The cell", value, 2)
+
+
+@pytest.mark.parametrize("value", [0, -0.5, float("nan")])
+def test_not_above_zero(value) -> None:
+    check_above_zero("The tolerance", 1e-9)
+    with pytest.raises(OptionError, match=r"The tolerance is .*; expected a number above 0"):
+        check_above_zero("The tolerance", value)
+
+
+def test_numbers_of_numpy_are_noted_as_json_has_them() -> None:
+    assert json.dumps(SegXResCam(window=np.int64(3)).options()) == '{"window": 3, "pool": "mean"}'
+    options = Occlusion(window=np.array([4, 5]), stride=np.uint8(2)).options()
+    assert json.loads(json.dumps(options)) == {"window": [4, 5], "stride": 2, "baseline": "zero"}

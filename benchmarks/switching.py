@@ -1,16 +1,17 @@
-"""How long it takes from the choice of another method to the updated layers, without Run.
+"""How long it takes from another choice about an answered question to the updated layers.
 
-Usage: python benchmarks/switching.py [ROUNDS]
+Usage: python benchmarks/switching.py [--rounds 3] [--write FILE]
 
 Needs a screen, or a virtual one: ``xvfb-run -a -s "-screen 0 1600x1200x24" python …``. In a real
 napari window the nuclei sample (512 x 512 pixels) is asked about once with the shipped network,
 for a network layer per stage. Then method, truncation and display are changed in turn, in every
-comparison mode. Printed is the time in ms from the change of the field to the moment when all
-layers show it; of it what the GUI thread has worked; and the time to the end of the drawing that
-follows (in software where there is no graphics card). At the end come the modes themselves, which
-add layers to napari and remove them.
+comparison mode. Printed is the time in ms, median and largest, from the change of the field to the
+moment when all layers show it; of it what the GUI thread has worked; and the time to the end of the
+drawing that follows (in software where there is no graphics card). At the end come the modes
+themselves, which add layers to napari and remove them. The file gets the summary.
 """
 
+import argparse
 import os
 import statistics
 import sys
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, islice, repeat
+from pathlib import Path
 
 os.environ["NAPARI_CONFIG"] = ""
 
@@ -123,15 +125,66 @@ def in_order(found: dict[str, list[Callable[[], None]]], rounds: int) -> list[tu
     return order
 
 
-def row(name: str, taken: list[tuple[float, float, float]]) -> str:
-    """A line of the table."""
+Times = tuple[float, float, float]
+
+
+def words(taken: list[Times]) -> list[str]:
+    """Columns of a row: median and largest, in ms."""
     columns = [[1000 * times[i] for times in taken] for i in range(3)]
-    words = [f"{statistics.median(c):.0f} ({max(c):.0f})" for c in columns]
-    return f"  {name:24}{words[0]:>14}{words[1]:>14}{words[2]:>14}"
+    return [f"{statistics.median(c):.0f} ({max(c):.0f})" for c in columns]
 
 
-def main(rounds: int) -> None:
-    """Open the window, measure every mode, and print a table."""
+def kind_of(name: str) -> str:
+    """Which row of the summary a change belongs to."""
+    if name in ("colormap", "opacity", "outline", "network layer", "signed maps"):
+        return "display"
+    return "extent" if name.startswith("extent") else "method"
+
+
+def measure_mode(dock: object, stopwatch: Stopwatch, rounds: int) -> dict[str, list[Times]]:
+    """Times of all changes in the mode that is on, by what they are called."""
+    taken: dict[str, list[Times]] = {}
+    for name, change in in_order(changes(dock, rounds), rounds):
+        taken.setdefault(name, []).append(stopwatch.take(change))
+    for signed in [True, False] * rounds:
+        times = stopwatch.take(choose(dock.compare.signed, signed))
+        taken.setdefault("signed maps", []).append(times)
+    for name, change in displays(dock, 2 * rounds):
+        taken.setdefault(name, []).append(stopwatch.take_at_once(change))
+    return taken
+
+
+def summary(mode: str, taken: dict[str, list[Times]]) -> list[str]:
+    """Rows of the table in the pages."""
+    rows = []
+    for kind in ("method", "extent", "display"):
+        times = [one for name, theirs in taken.items() if kind_of(name) == kind for one in theirs]
+        rows.append(f"| {mode} | {kind} | {' | '.join(words(times))} |")
+    return rows
+
+
+def modes_taken(dock: object, rounds: int, idle: Callable[[], bool]) -> list[str]:
+    """Rows of how long it takes to enter a mode from *Overlay*, and to leave it."""
+    modes, taken = dock.compare.modes, {}
+    for mode in ["overlay", *(("grid", "overlay", "stack", "overlay") * rounds)]:
+        before, started = dock.compare_control.modes.mode, time.perf_counter()
+        modes[mode].click()
+        turn_until(idle)
+        taken.setdefault((before, mode), []).append(1000 * (time.perf_counter() - started))
+        QTest.qWait(300)
+    return [
+        f"| {before} | to {mode} | {statistics.median(times):.0f} ({max(times):.0f}) | | |"
+        for (before, mode), times in taken.items()
+        if "overlay" in (before, mode) and before != mode
+    ]
+
+
+def main() -> None:
+    """Open the window, measure every mode, print, and write if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", type=Path, help="Markdown file for the summary")
+    given = parser.parse_args()
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1400, 1000)
     viewer.open_sample(PLUGIN, "nuclei")
@@ -142,41 +195,25 @@ def main(rounds: int) -> None:
     idle = lambda: not dock.run_control.running and not dock.compare_control.building  # noqa: E731
     turn_until(idle)
     stopwatch = Stopwatch(dock)
-    print(f"ms, median (largest) of {rounds} rounds; {len(dock.layers.names)} network layers")
-    print(f"{'':26}{'layers':>14}{'GUI worked':>14}{'drawn':>14}")
+    lines = [
+        "| mode | change | layers | GUI worked | drawn |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    print(f"{given.rounds} rounds, {len(dock.layers.names)} network layers", *lines, sep="\n")
     for mode in dock.compare.modes:
         dock.compare.modes[mode].click()
         turn_until(idle)
-        taken: dict[str, list[tuple[float, float, float]]] = {}
-        for name, change in in_order(changes(dock, rounds), rounds):
-            taken.setdefault(name, []).append(stopwatch.take(change))
-        for signed in [True, False] * rounds:
-            times = stopwatch.take(choose(dock.compare.signed, signed))
-            taken.setdefault("signed maps", []).append(times)
-        for name, change in displays(dock, 2 * rounds):
-            taken.setdefault(name, []).append(stopwatch.take_at_once(change))
-        print(mode)
+        taken = measure_mode(dock, stopwatch, given.rounds)
         for name, times in taken.items():
-            print(row(name, times), flush=True)
-        print(row("all", list(chain.from_iterable(taken.values()))), flush=True)
-    print_modes(dock, rounds, idle)
+            print(f"| {mode} | {name} | {' | '.join(words(times))} |", flush=True)
+        lines += summary(mode, taken)
+    lines += modes_taken(dock, given.rounds, idle)
+    print("", *lines, sep="\n")
+    if given.write:
+        given.write.write_text("\n".join(lines) + "\n", encoding="utf-8")
     dock.detach()
     viewer.close()
 
 
-def print_modes(dock: object, rounds: int, idle: Callable[[], bool]) -> None:
-    """Print how long it takes to enter a mode from *Overlay*, and to leave it."""
-    modes, taken = dock.compare.modes, {}
-    for mode in ["overlay", *(("grid", "overlay", "stack", "overlay") * rounds)]:
-        before, started = dock.compare_control.modes.mode, time.perf_counter()
-        modes[mode].click()
-        turn_until(idle)
-        taken.setdefault(f"{before} to {mode}", []).append(1000 * (time.perf_counter() - started))
-        QTest.qWait(300)
-    print("modes, until all layers are there")
-    for name, times in taken.items():
-        print(f"  {name:24}{statistics.median(times):8.0f} ({max(times):.0f})", flush=True)
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main()

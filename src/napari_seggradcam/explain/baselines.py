@@ -116,6 +116,11 @@ def sobel_edges(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     values
         Image of shape (channels, *spatial), such as the network's normalised input, whose channels
         are of one scale.
+
+    See Also
+    --------
+    napari_seggradcam.explain.comparison.echoes.image_gradients : of the brightness that people
+        see in the raw image.
     """
     from skimage.filters import sobel
 

@@ -43,7 +43,7 @@ from .regions.parts import RegionParts, pieces
 from .regions.region import Box, Prediction, Region, no_pixel
 from .tiles import Tiling
 from .window_maps import MapSweep
-from .window_passes import Sums, WindowPasses
+from .window_passes import SumsByLayer, WindowPasses
 from .window_prediction import PredictionSweep, no_prediction
 from .work import Work
 
@@ -319,7 +319,7 @@ class _Large:
             progress(number, total, "weights")
         return weights
 
-    def _packed(self, found: Sums) -> NDArray[np.float64]:
+    def _packed(self, found: SumsByLayer) -> NDArray[np.float64]:
         """Sums of all network layers in one array; zeros for what the score does not depend on."""
         rows = [
             torch.stack(found[layer.name])

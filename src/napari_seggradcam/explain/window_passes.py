@@ -14,7 +14,7 @@ from .patches import Patch
 from .regions.region import Box
 from .scores import Score
 
-Sums = dict[str, tuple[torch.Tensor, torch.Tensor]]
+SumsByLayer = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
 class WindowPasses:
@@ -61,7 +61,7 @@ class WindowPasses:
         with torch.no_grad():
             return self._run(window, taps)
 
-    def weigh(self, crop: Crop, target: int, score: Score) -> tuple[Sums, float]:
+    def weigh(self, crop: Crop, target: int, score: Score) -> tuple[SumsByLayer, float]:
         """Sums of the gradient and of its absolute values by network layer, and the score.
 
         Parameters
@@ -73,7 +73,7 @@ class WindowPasses:
         score
             What is differentiated.
         """
-        found: Sums = {}
+        found: SumsByLayer = {}
 
         def on_gradient(name: str, patch: Patch) -> None:
             total, size = sums(patch.values)

@@ -70,6 +70,11 @@ def image_gradients(image: ArrayLike, axes: str) -> NDArray[np.float64]:
     -------
     ndarray of float64, spatial shape of the image
         In raw units; ranks do not depend on them.
+
+    See Also
+    --------
+    napari_seggradcam.explain.baselines.sobel_edges : of all channels of the network's own input,
+        which need not be colours.
     """
     from skimage.filters import sobel  # slow to import
 

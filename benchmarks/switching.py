@@ -6,9 +6,10 @@ Needs a screen, or a virtual one: ``xvfb-run -a -s "-screen 0 1600x1200x24" pyth
 napari window the nuclei sample (512 x 512 pixels) is asked about once with the shipped network,
 for a network layer per stage. Then method, truncation and display are changed in turn, in every
 comparison mode. Printed is the time in ms, median and largest, from the change of the field to the
-moment when all layers show it; of it what the GUI thread has worked; and the time to the end of the
-drawing that follows (in software where there is no graphics card). At the end come the modes
-themselves, which add layers to napari and remove them. The file gets the summary.
+moment when all layers that are seen show it; of it what the GUI thread has worked; and the time to
+the end of the drawing that follows (in software where there is no graphics card), with the layers
+that are hidden. At the end come the modes themselves, which add layers to napari and remove them.
+The file gets the summary.
 """
 
 import argparse
@@ -75,7 +76,9 @@ class Stopwatch:
         shown, done = when()
         QApplication.processEvents()
         drawn = time.perf_counter() - started
-        turn_until(lambda: not (self._dock.live_control.running or self._dock.run_control.running))
+        controls = self._dock.live_control, self._dock.run_control
+        turn_until(lambda: not any(control.running for control in controls))
+        turn_until(lambda: not self._dock.compare_control.building)
         return shown - started, done - worked, drawn
 
 

@@ -1,5 +1,7 @@
 """Result layers in a viewer: added, updated in place, and never the user's."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
@@ -119,8 +121,8 @@ class ResultLayers:
         plan: InputPlan,
         run_id: str,
         settings: ResultSettings = DEFAULT_SETTINGS,
-    ) -> bool:
-        """Give the heatmaps of the last run other values, all in one turn.
+    ) -> Callable[[], None] | None:
+        """Give the heatmaps of the last run other values; those that are hidden can wait.
 
         Parameters
         ----------
@@ -131,22 +133,27 @@ class ResultLayers:
 
         Returns
         -------
-        bool
-            Whether they could; they can't where layers would have to come or go.
+        callable or None
+            What remains to be called, for the layers that are hidden; None, and nothing is done,
+            where layers would have to come or go.
         """
         layers = self.heatmaps()
         if set(layers) != set(explanation):
-            return False
-        # What is seen goes first.
-        for name, layer in sorted(layers.items(), key=lambda item: not item[1].visible):
-            heatmap = explanation[name]
-            data = shown_values(heatmap, settings)
-            values = Values(plan.spread(data), shown_scale(heatmap, data, settings), layer.name)
-            show_values(layer, values, **heatmap_facts(explanation, name, run_id))
+            return None
+
+        def show(names: Iterable[str]) -> None:
+            for name in names:
+                layer, heatmap = layers[name], explanation[name]
+                data = shown_values(heatmap, settings)
+                values = Values(plan.spread(data), shown_scale(heatmap, data, settings), layer.name)
+                show_values(layer, values, **heatmap_facts(explanation, name, run_id))
+
+        show(name for name, layer in layers.items() if layer.visible)
         for outline in own_layers(self._viewer, "region", set=self._last_set()):
             outline.metadata[METADATA_KEY]["run_id"] = run_id
         self._run_id = run_id
-        return True
+        hidden = [name for name, layer in layers.items() if not layer.visible]
+        return partial(show, hidden)
 
     def finish(self, run_id: str) -> None:
         """End a run: remove what is left of the run that it updated."""

@@ -29,7 +29,7 @@ class CompareControl(QObject):
     Signals
     -------
     changed()
-        A mode has begun or ended to be built.
+        A mode has begun or ended to be built, or hidden layers have changed.
     """
 
     changed = Signal()
@@ -51,6 +51,7 @@ class CompareControl(QObject):
         self._delivery: Delivery | None = None
         self._shown = ""
         self._wanted: str | None = None
+        self._rest: Callable[[], None] | None = None
         section.mode_changed.connect(self._on_mode)
         section.looks_changed.connect(self._on_looks)
         section.signed_changed.connect(self._on_signed)
@@ -61,8 +62,8 @@ class CompareControl(QObject):
 
     @property
     def building(self) -> bool:
-        """Whether a mode is being built."""
-        return self._job is not None or self._delivery is not None
+        """Whether a mode is being built, or hidden layers have yet to change."""
+        return any(one is not None for one in (self._job, self._delivery, self._rest))
 
     @property
     def looks(self) -> ResultSettings:
@@ -89,7 +90,10 @@ class CompareControl(QObject):
         return prepare
 
     def show_values(self, result: Answer, prepared: Prepared) -> bool:
-        """Show an answer that differs from the one that is shown in values alone, in one turn.
+        """Show an answer that differs from the one that is shown in values alone.
+
+        What is seen changes at once; layers that are hidden follow in the next turn of the event
+        loop.
 
         Parameters
         ----------
@@ -108,11 +112,25 @@ class CompareControl(QObject):
             return False
         if not self.modes.show_values(prepared, looks):
             return False
-        if not self._results.show_values(result.explanation, result.image, question.run_id, looks):
+        image, run_id = result.image, question.run_id
+        self._rest = self._results.show_values(result.explanation, image, run_id, looks)
+        if self._rest is None:
             return False
+        QTimer.singleShot(0, self._on_turn)
         self._answer = result
         self._fill_table(result.explanation)
         return True
+
+    def _on_turn(self) -> None:
+        if self._rest is not None:
+            self._show_rest()
+            self.changed.emit()
+
+    def _show_rest(self) -> None:
+        """Let hidden layers show the answer too, if they do not yet."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest()
 
     def make_way(self, result: Answer) -> None:
         """Get ready for an answer's layers, which are about to be added or updated.
@@ -172,6 +190,7 @@ class CompareControl(QObject):
         self.modes.leave()
 
     def _give_up(self) -> None:
+        self._show_rest()
         if self._job is not None:
             self._job.cancel()
             self._job = None

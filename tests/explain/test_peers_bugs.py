@@ -17,6 +17,7 @@ Shown elsewhere already, and not repeated here:
 """
 
 import copy
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from torch import nn
 from torch.nn import functional
 
 import napari_seggradcam as sgc
+from napari_seggradcam.explain.comparison.grouping import colours_of
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.random((24, 32), np.float32)
@@ -244,6 +246,15 @@ def test_all_methods_ask_about_the_same_score(method: str) -> None:
         assert_allclose(
             averaged[name].signed * LEFT.sum(), added[name].signed, rtol=1e-4, atol=1e-6
         )
+
+
+def test_principal_components_take_memory_by_the_number_of_positions_not_its_square() -> None:
+    vectors = np.random.default_rng(0).standard_normal((2**15, 8))
+    tracemalloc.start()
+    colours_of(vectors)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50 * vectors.nbytes  # all left singular vectors would be 4096 times as much
 
 
 # ---- closed forms that go with them ----

@@ -3,7 +3,8 @@
 What the gradients of a question leave is kept, so that another method of the Grad-CAM
 family needs no pass of the network. Where all else is still as it was asked, the
 answer then takes a moment, and only values change in the viewer: no layer comes or
-goes, so that all of them change in one turn of the event loop.
+goes, so that all that are seen change in one turn of the event loop, and those that
+are hidden in the next.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Explanations: everything that one question gave, in memory and on disk."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,9 @@ class Heatmap:
         """Share of the positions that truncation has kept; None where there was none."""
         return None if self.kept is None else float(self.kept.mean())
 
-    def resized(self, signed: bool = False) -> NDArray[np.float32]:
+    def resized(
+        self, signed: bool = False, within: Sequence[slice] | None = None
+    ) -> NDArray[np.float32]:
         """Heatmap on the image grid, interpolated linearly between its positions.
 
         Beyond the outermost positions their values go on; beyond the patch, where there is one,
@@ -88,24 +90,31 @@ class Heatmap:
         ----------
         signed
             Whether to leave out ReLU and truncation.
+        within
+            Pixels that are wanted, per spatial axis; all of them if not given. Of a large image a
+            plane takes as long as a plane.
 
         Returns
         -------
-        ndarray of float32, spatial shape of the image
+        ndarray of float32, spatial shape of the image, or of what is wanted of it
         """
+        wanted = [slice(None)] * len(self.image_shape) if within is None else within
+        pixels = [np.arange(n)[part] for n, part in zip(self.image_shape, wanted, strict=True)]
         resized: NDArray[np.float32] = self.signed
         kept = None if signed else self.kept
         # The last axis first: whole rows are then copied for the others, which is faster.
         for axis, size in reversed(list(enumerate(self.image_shape))):
             if (self.scale[axis], self.translate[axis], self.signed.shape[axis]) == (1, 0, size):
-                continue  # there is a position on every pixel
-            at = np.subtract(np.arange(size), self.translate[axis], dtype=np.float64)
+                here = (slice(None),) * axis + (wanted[axis],)  # a position on every pixel
+                resized, kept = resized[here], None if kept is None else kept[here]
+                continue
+            at = np.subtract(pixels[axis], self.translate[axis], dtype=np.float64)
             at = np.clip(at / self.scale[axis], 0, self.signed.shape[axis] - 1)
             resized = _interpolate(resized, axis, at)
             kept = None if kept is None else np.take(kept, np.round(at).astype(int), axis)
         for axis, (first, stop) in enumerate(self.patch or ()):
-            at = np.arange(self.image_shape[axis])
-            resized = resized * _along(axis, (first <= at) & (at < stop), resized.ndim)
+            inside = (first <= pixels[axis]) & (pixels[axis] < stop)
+            resized = resized * _along(axis, inside, resized.ndim)
         if signed:
             return resized
         return np.maximum(resized, 0) if kept is None else np.maximum(resized, 0) * kept

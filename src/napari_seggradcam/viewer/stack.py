@@ -54,8 +54,8 @@ class Stack:
         The image that was asked about.
     names : tuple of str
         Network layers.
-    values : (names, *spatial) float32 array
-        Heatmaps in raw units.
+    values : (names, *spatial) dask array of float32
+        Heatmaps in raw units, each plane made when it is looked at.
     limits : tuple of (float, float)
         Each step's own colour scale.
     captions : tuple of str
@@ -93,6 +93,7 @@ class Stack:
             blending=settings.blending,
             contrast_limits=shown.limits,
             rgb=False,
+            cache=False,  # a plane is made again faster than napari lets go of old ones
             **with_leading_axes(
                 fields,
                 (0.0, *sliders.point[:beyond]),
@@ -107,7 +108,7 @@ class Stack:
 def build_stack(
     explanation: "Explanation", image: ImageInput, settings: ResultSettings = DEFAULT_SETTINGS
 ) -> Stack:
-    """Bring all heatmaps to the image's grid; safe in a worker.
+    """Put all heatmaps behind each other; safe in a worker.
 
     Parameters
     ----------
@@ -118,19 +119,68 @@ def build_stack(
     settings : ResultSettings
         Whether signed maps are shown instead.
     """
-    maps, signed = list(explanation.values()), settings.signed
-    values = np.stack([heatmap.resized(signed=signed) for heatmap in maps])
-    limits = tuple(shown_scale(one, shown_values(one, settings), settings) for one in maps)
-    captions = tuple(
-        _caption(one, on_grid, top, signed)
-        for one, on_grid, (_, top) in zip(maps, values, limits, strict=True)
+    maps = tuple(explanation.values())
+    shown = [shown_values(one, settings) for one in maps]
+    limits = tuple(
+        shown_scale(one, values, settings) for one, values in zip(maps, shown, strict=True)
     )
-    return Stack(image, tuple(explanation), values, limits, captions)
+    captions = tuple(
+        _caption(one, top if values.any() else 0.0, settings.signed)
+        for one, values, (_, top) in zip(maps, shown, limits, strict=True)
+    )
+    steps = _Steps(maps, settings.signed, image.shape)
+    return Stack(image, tuple(explanation), steps.on_demand(), limits, captions)
 
 
-def _caption(heatmap: "Heatmap", values: NDArray[np.float32], top: float, signed: bool) -> str:
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Array of maps on the image's grid, of which nothing is there but what is looked at.
+
+    Attributes
+    ----------
+    maps : tuple of Heatmap
+        One per step.
+    signed : bool
+        Whether their signed maps are meant.
+    spatial : tuple of int
+        Shape of the image.
+    """
+
+    maps: tuple["Heatmap", ...]
+    signed: bool
+    spatial: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.maps), *self.spatial
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[np.float32]:
+        # A number is read as a slice of one, and its axis left out at the end.
+        ranges = [slice(i, i + 1) if isinstance(i, int) else i for i in index]
+        found = [np.asarray(one.resized(self.signed, ranges[1:])) for one in self.maps[ranges[0]]]
+        return np.stack(found)[tuple(0 if isinstance(i, int) else slice(None) for i in index)]
+
+    def on_demand(self) -> Any:
+        """Dask array whose planes are made when they are asked for."""
+        from dask.array import from_array  # a fifth of a second, and only this mode needs it
+
+        planes = [1] * (self.ndim - 2) + list(self.shape[-2:])
+        # A name of its own, because to make one of the values all of them would be read.
+        how = {"name": False, "asarray": False, "fancy": False}
+        meta = np.empty((0,) * self.ndim, self.dtype)
+        return from_array(self, chunks=planes, meta=meta, **how)  # type: ignore[no-untyped-call]
+
+
+def _caption(heatmap: "Heatmap", largest: float, signed: bool) -> str:
     """Network layer, largest value, and what truncation has kept."""
-    largest = top if values.any() else 0.0
     if signed:
         return f"{heatmap.name} · ±{largest:.3g}"
     kept = heatmap.kept_share

@@ -86,7 +86,7 @@ def fill(
         if answer.mass is not None:
             both = overlap(gradient.patch, maps, first)
             if both is not None:
-                products = (both.gradient * both.maps).abs()
+                products = (both.gradient * both.maps).abs_()
                 answer.mass[box][both.box] = products[0].sum(0).double().cpu().numpy()
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..options import check_count, check_known
 from ..patches import Patch
-from .gradient import NO_PATH, LayerGradient, sum_positions
+from .gradient import NO_PATH, LayerGradient, blocks, sum_positions
 from .weighting import GradientMethod, LayerShape, MapWeights, PositionWeights, Totals
 
 # A channel whose values cancel out to this share of their size has no mean to divide by.
@@ -212,12 +212,16 @@ class GradCamPlusPlus(GradientMethod):
         """Σ a_k max(G_k, 0)."""
         if gradient.patch is None or totals is None or gradient.is_zero:
             return _no_weights(shape)
-        # Negative gradients do not count, and of others the square can be cancelled in a_k.
-        values = gradient.patch.values[0].clamp(min=0).cpu().double()
+        weights = torch.zeros_like(totals.maps)
         sums = totals.maps.reshape(-1, *(1 for _ in shape.spatial))
-        below = 2 + sums * values
-        weighted = torch.where(below != 0, values / below, 0.0)
-        return MapWeights(weighted.flatten(1).sum(1))
+        for part in blocks(gradient.patch.values.cpu()):
+            # Negative gradients do not count, and of others the square can be cancelled in a_k.
+            values = part[0].clamp(min=0).double()
+            below = sums * values
+            below += 2
+            values /= below
+            weights += values.masked_fill_(below == 0, 0).flatten(1).sum(1)
+        return MapWeights(weights)
 
 
 def _position_weights(

@@ -11,7 +11,7 @@ import torch
 from ...networks.layers import NetworkLayer
 from ...networks.network import Network
 from ..patches import Patch
-from .gradient import LayerGradient, sum_positions
+from .gradient import LayerGradient, sum_positions, sum_sizes
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Totals:
         both = overlap(gradient.patch, maps, first)
         if both is not None:
             products = sum_positions(both.gradient * both.maps)[0]
-        return cls(sum_positions(maps)[0], sum_positions(maps.abs())[0], products)
+        return cls(sum_positions(maps)[0], sum_sizes(maps)[0], products)
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(

@@ -147,6 +147,16 @@ def test_volume(name: str) -> None:
     assert_allclose(found.signed, expected, atol=2e-5 * abs(expected).max(), rtol=1e-4)
 
 
+def test_window_larger_than_a_volume_is_seg_grad_cam() -> None:
+    network = small_unet(ndim=3, depth=1, base_width=3)
+    explainer = sgc.Explainer(network, RANDOM.random((10, 12, 14), np.float32))
+    plain = explainer.explain(sgc.everywhere(), 1, "all")
+    found = explainer.explain(sgc.everywhere(), 1, "all", method="seg-xres-cam", window=13)
+    for name in (one.name for one in network.layers if one.level == 1):
+        size = abs(plain[name].signed).max()
+        assert_allclose(found[name].signed, plain[name].signed, atol=1e-5 * size)
+
+
 @pytest.mark.parametrize("pool", ["mean", "max"])
 def test_windows_go_from_hires_to_seg_grad_cam(pool: str) -> None:
     """One position is Seg-HiRes-Grad-CAM; all of the map, with the mean, is Seg-Grad-CAM."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_seggradcam.explain.explanation import Explanation
+from napari_seggradcam.explain.explanation import Explanation, Heatmap
 from napari_seggradcam.viewer.compare import GRID_LAYERS, Compare
 from napari_seggradcam.viewer.heatmaps import ResultSettings
 from napari_seggradcam.viewer.inputs import ImageInput, image_input
@@ -316,6 +316,36 @@ def test_stack_in_a_viewer_with_more_axes_than_the_image(
     np.testing.assert_allclose(stack.data_to_world((1, 0, 0, 0))[:2], (1, 2))
     compare.leave()
     assert viewer.dims.current_step[0] == 2
+
+
+def test_stack_makes_the_plane_that_is_looked_at_and_no_other(
+    viewer: ViewerModel, make_explanation: MakeExplanation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All network layers of a volume at once may take more memory than there is."""
+    volume = (6, *SHAPE)
+    explanation = make_explanation(volume)
+    layer = viewer.add_image(np.zeros(volume, np.float32), name="volume")
+    image = image_input(layer, viewer.dims, 3, 1)
+    whole, made = Heatmap.resized, []
+
+    def counted(heatmap: Heatmap, *what: Any) -> Any:
+        found = whole(heatmap, *what)
+        made.append((heatmap.name, found.shape))
+        return found
+
+    monkeypatch.setattr(Heatmap, "resized", counted)
+    viewer.dims.set_current_step(0, 4)
+    compare = Compare(viewer)
+    enter(compare, "stack", explanation, image)
+    (stack,) = views(viewer)
+    compare.show_only("bottleneck relu 2")
+    assert {shape for _, shape in made} == {(1, *SHAPE)}
+    assert made[-1][0] == "bottleneck relu 2"
+    expected = whole(explanation["bottleneck relu 2"])
+    np.testing.assert_array_equal(stack.data[1, 4], expected[4])
+    np.testing.assert_array_equal(stack.data[1, ::2, 3, 5:9], expected[::2, 3, 5:9])
+    np.testing.assert_array_equal(np.asarray(stack.data)[1], expected)
+    assert stack.get_value((1, 4, 5, 7), world=True) == expected[4, 5, 7]
 
 
 def test_all_modes_on_a_plane_of_an_rgb_stack(

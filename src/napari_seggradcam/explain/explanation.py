@@ -100,24 +100,40 @@ class Heatmap:
         """
         wanted = [slice(None)] * len(self.image_shape) if within is None else within
         pixels = [np.arange(n)[part] for n, part in zip(self.image_shape, wanted, strict=True)]
-        resized: NDArray[np.float32] = self.signed
-        kept = None if signed else self.kept
+        places = [self._places(axis, along) for axis, along in enumerate(pixels)]
+        needed = tuple(map(_around, places))
+        resized: NDArray[np.float32] = self.signed[needed]
+        kept = None if signed or self.kept is None else self.kept[needed]
         # The last axis first: whole rows are then copied for the others, which is faster.
-        for axis, size in reversed(list(enumerate(self.image_shape))):
-            if (self.scale[axis], self.translate[axis], self.signed.shape[axis]) == (1, 0, size):
-                here = (slice(None),) * axis + (wanted[axis],)  # a position on every pixel
-                resized, kept = resized[here], None if kept is None else kept[here]
-                continue
-            at = np.subtract(pixels[axis], self.translate[axis], dtype=np.float64)
-            at = np.clip(at / self.scale[axis], 0, self.signed.shape[axis] - 1)
+        for axis in reversed(range(len(places))):
+            at = places[axis] - needed[axis].start
+            if np.array_equal(at, np.arange(resized.shape[axis])):
+                continue  # there is a position on every pixel
             resized = _interpolate(resized, axis, at)
-            kept = None if kept is None else np.take(kept, np.round(at).astype(int), axis)
+            if kept is not None:
+                nearest = np.round(places[axis]).astype(int) - needed[axis].start
+                kept = np.take(kept, nearest, axis)
         for axis, (first, stop) in enumerate(self.patch or ()):
             inside = (first <= pixels[axis]) & (pixels[axis] < stop)
             resized = resized * _along(axis, inside, resized.ndim)
         if signed:
             return resized
-        return np.maximum(resized, 0) if kept is None else np.maximum(resized, 0) * kept
+        positive = np.maximum(resized, 0)
+        if kept is not None:
+            positive *= kept
+        return positive
+
+    def _places(self, axis: int, pixels: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Where among the positions along an axis some pixels lie, in positions."""
+        at = np.subtract(pixels, self.translate[axis], dtype=np.float64) / self.scale[axis]
+        return np.clip(at, 0, self.signed.shape[axis] - 1)
+
+
+def _around(places: NDArray[np.float64]) -> slice:
+    """Positions between which some places lie."""
+    if places.size == 0:
+        return slice(0, 0)
+    return slice(int(places.min()), int(np.ceil(places.max())) + 1)
 
 
 def _interpolate(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .gradient import LayerGradient
+from .gradient import LayerGradient, blocks
 from .weighting import LayerShape, MapWeights, PositionWeights, overlap
 
 NO_POSITIVE_EVIDENCE = (
@@ -86,8 +86,7 @@ def fill(
         if answer.mass is not None:
             both = overlap(gradient.patch, maps, first)
             if both is not None:
-                products = (both.gradient * both.maps).abs_()
-                answer.mass[box][both.box] = products[0].sum(0).double().cpu().numpy()
+                answer.mass[box][both.box] = _sum_of_products(both.gradient, both.maps, sizes=True)
 
 
 def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating[Any]]:
@@ -109,7 +108,13 @@ def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating
     return product.view(-1, *maps.shape[2:]).cpu().numpy()
 
 
-def _sum_of_products(weights: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating[Any]]:
-    """Σ_k w_k A_k at every position, of (1, channels, *box)."""
+def _sum_of_products(
+    weights: torch.Tensor, maps: torch.Tensor, sizes: bool = False
+) -> NDArray[np.floating[Any]]:
+    """Σ_k w_k A_k at every position, of (1, channels, *box); of sizes, Σ_k |w_k A_k|."""
     dtype = torch.promote_types(maps.dtype, torch.float32)
-    return (weights[0].to(dtype) * maps[0].to(dtype)).sum(0).cpu().numpy()
+    sums = []
+    for w, a in zip(blocks(weights), blocks(maps), strict=True):
+        products = w[0].to(dtype) * a[0].to(dtype)
+        sums.append((products.abs_() if sizes else products).sum(0))
+    return torch.cat(sums).cpu().numpy()

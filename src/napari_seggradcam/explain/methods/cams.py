@@ -15,6 +15,10 @@ from ..patches import Patch
 from .gradient import NO_PATH, LayerGradient, blocks, sum_positions
 from .weighting import GradientMethod, LayerShape, MapWeights, PositionWeights, Totals
 
+# By number of spatial axes.
+_MEANS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
+_LARGEST = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
+
 # A channel whose values cancel out to this share of their size has no mean to divide by.
 _CANCELLED = 1e-6
 
@@ -123,25 +127,15 @@ class SegXResCam(GradientMethod):
         inner = Patch(
             tuple(s.start - low for s, low in zip(patch.box, lows, strict=True)), patch.values
         )
-        values = inner.inside(size)
-        pooled = self._pool(values)
-        for axis in range(2, values.ndim):
-            pooled = pooled.repeat_interleave(self.window, axis)
-        return Patch(tuple(lows), pooled[:, :, *(slice(n) for n in size)])
+        pooled = self._pool(inner.inside(size))
+        spread = functional.interpolate(pooled, scale_factor=float(self.window), mode="nearest")
+        return Patch(tuple(lows), spread[:, :, *(slice(n) for n in size)])
 
     def _pool(self, values: torch.Tensor) -> torch.Tensor:
         """One value per window; windows at the end may lack positions, which do not count."""
-        missing = [-size % self.window for size in values.shape[2:]]
-        padding = [n for lack in reversed(missing) for n in (0, lack)]
-        filling = 0.0 if self.pool == "mean" else -torch.inf
-        padded = functional.pad(values, padding, value=filling)
-        split = [n for size in padded.shape[2:] for n in (size // self.window, self.window)]
-        blocks = padded.reshape(*padded.shape[:2], *split)
-        within = tuple(range(3, blocks.ndim, 2))
-        if self.pool == "max":
-            return blocks.amax(within)
-        counts = functional.pad(torch.ones_like(values[:1, :1]), padding)
-        return blocks.sum(within) / counts.reshape(1, 1, *split).sum(within)
+        pools = _MEANS if self.pool == "mean" else _LARGEST
+        window = [min(self.window, size) for size in values.shape[2:]]
+        return pools[values.ndim - 3](values, window, ceil_mode=True)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .console import table, write, write_rich
 
 if TYPE_CHECKING:
-    from ..explain.explanation import Explanation, Heatmap
+    from ..explain.explanation import Explanation
     from ..networks.network import Network
 
 
@@ -95,16 +95,9 @@ def show(explanation: "Explanation", network: "Network", image_name: str) -> Non
         shape = " × ".join(str(n) for n in heatmap.heatmap.shape)
         kept = ["" if heatmap.kept_share is None else f"{heatmap.kept_share:.1%}"]
         notes = " ".join(said for said in (heatmap.empty, heatmap.note) if said is not None)
-        rows.append((name, shape, f"{_highest(heatmap):.4g}", *kept * truncated, notes))
+        rows.append((name, shape, f"{heatmap.largest:.4g}", *kept * truncated, notes))
     columns = ("network layer", "shape", "max", *["kept"] * truncated, "note")
     write_rich(table(columns, rows))
-
-
-def _highest(heatmap: "Heatmap") -> float:
-    """Largest value of a heatmap, which a file knows without being read."""
-    if heatmap.empty is not None:
-        return 0.0
-    return float(heatmap.heatmap.max(initial=0.0)) if heatmap.top is None else heatmap.top
 
 
 def as_json(explanation: "Explanation", written: list[Path]) -> dict[str, Any]:
@@ -121,7 +114,7 @@ def as_json(explanation: "Explanation", written: list[Path]) -> dict[str, Any]:
                 "shape": list(heatmap.heatmap.shape),
                 "scale": list(heatmap.scale),
                 "translate": list(heatmap.translate),
-                "max": _highest(heatmap),
+                "max": heatmap.largest,
                 "kept": None if heatmap.kept_share is None else float(heatmap.kept_share),
                 "empty": heatmap.empty,
                 "note": heatmap.note,

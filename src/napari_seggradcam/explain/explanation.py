@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,14 @@ class Heatmap:
         positive = np.maximum(self.signed, 0)
         return positive if self.kept is None else positive * self.kept
 
-    @property
+    @cached_property
+    def largest(self) -> float:
+        """Largest value of the heatmap, which a file knows without being read; 0 if it is zero."""
+        if self.empty is not None:
+            return 0.0
+        return float(self.heatmap.max(initial=0.0)) if self.top is None else self.top
+
+    @cached_property
     def kept_share(self) -> float | None:
         """Share of the positions that truncation has kept; None where there was none."""
         return None if self.kept is None else float(self.kept.mean())

@@ -67,10 +67,9 @@ def heat_key(name: str) -> str:
 
 def cell_values(heatmap: "Heatmap", image: ImageInput, settings: ResultSettings) -> Values:
     """What a cell shows of a network layer; its name is the cell's title."""
-    values, kept = shown_values(heatmap, settings), heatmap.kept_share
+    values, kept = image.spread(shown_values(heatmap, settings)), heatmap.kept_share
     said = "" if kept is None or settings.signed else f" · {share_in_words(kept)}"
-    limits = shown_scale(heatmap, values, settings)
-    return Values(image.spread(values), limits, heatmap.name + said)
+    return Values(values, shown_scale(heatmap, settings), heatmap.name + said)
 
 
 def outline_layer(

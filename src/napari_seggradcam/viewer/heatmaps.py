@@ -79,14 +79,13 @@ def heatmap_layer(
         Colormap, opacity, blending.
     """
     heatmap = explanation[name]
-    values = shown_values(heatmap, settings)
     layer = Image(
-        plan.spread(values),
+        plan.spread(shown_values(heatmap, settings)),
         name=f"{explanation.class_name} · {name}",
         colormap=settings.colours,
         opacity=settings.opacity,
         blending=settings.blending,
-        contrast_limits=shown_scale(heatmap, values, settings),
+        contrast_limits=shown_scale(heatmap, settings),
         rgb=False,
         **plan.transform(heatmap.scale, heatmap.translate),
     )
@@ -121,13 +120,17 @@ def shown_values(heatmap: "Heatmap", settings: ResultSettings) -> NDArray[Any]:
     return heatmap.signed if settings.signed else heatmap.heatmap
 
 
-def shown_scale(
-    heatmap: "Heatmap", values: NDArray[Any], settings: ResultSettings
-) -> tuple[float, float]:
-    """Contrast limits of what `shown_values` gave."""
+def shown_largest(heatmap: "Heatmap", settings: ResultSettings) -> float:
+    """Value of what `shown_values` gives that is furthest from zero; 0 where all are zero."""
     if settings.signed:
-        return signed_scale(values)
-    return colour_scale(values, heatmap.top)
+        return float(np.abs(heatmap.signed).max(initial=0.0))
+    return heatmap.largest
+
+
+def shown_scale(heatmap: "Heatmap", settings: ResultSettings) -> tuple[float, float]:
+    """Contrast limits of what `shown_values` gives; of signed maps, about zero."""
+    low, high = colour_scale(shown_largest(heatmap, settings))
+    return (-high if settings.signed else low), high
 
 
 def region_layer(explanation: "Explanation", plan: InputPlan, run_id: str) -> Labels:
@@ -149,24 +152,9 @@ def region_layer(explanation: "Explanation", plan: InputPlan, run_id: str) -> La
     return mark(layer, "region", "region", run_id=run_id, region_size=int(explanation.region_size))
 
 
-def colour_scale(values: NDArray[Any], top: float | None = None) -> tuple[float, float]:
-    """Contrast limits from zero to the largest value; valid for maps without any.
-
-    Parameters
-    ----------
-    values : ndarray
-        The heatmap.
-    top : float, optional
-        Its largest value where that is known; `values` are not looked at then.
-    """
-    largest = float(values.max()) if top is None else top
+def colour_scale(largest: float) -> tuple[float, float]:
+    """Contrast limits from zero to the largest value; valid for maps that have none."""
     return 0.0, largest if largest > 0 else 1.0
-
-
-def signed_scale(values: NDArray[Any]) -> tuple[float, float]:
-    """Contrast limits about zero, wide enough for the value that is furthest from it."""
-    furthest = float(np.abs(values).max()) or 1.0
-    return -furthest, furthest
 
 
 def clear_in_the_middle() -> Colormap:

@@ -21,9 +21,9 @@ from .heatmaps import (
     DEFAULT_SETTINGS,
     OUTLINE_WIDTH,
     ResultSettings,
-    colour_scale,
+    shown_largest,
+    shown_scale,
     sides_of,
-    signed_scale,
 )
 from .inputs import ImageInput
 from .ownership import mark
@@ -266,26 +266,20 @@ def _values(
     largest, said = [], []
     for here, heatmap in zip(_tiles(corners, tile), explanation.values(), strict=True):
         # The same scale as of the map's own layer; interpolation may stay below it.
-        if settings.signed:
-            top = signed_scale(heatmap.signed)[1]
-        else:
-            top = colour_scale(heatmap.heatmap, heatmap.top)[1]
+        top = shown_scale(heatmap, settings)[1]
         np.divide(heatmap.resized(signed=settings.signed), np.float32(top), out=shares[here])
         largest.append(top)
-        said.append(_said_of(heatmap, shares[here], top, settings))
+        said.append(_said_of(heatmap, settings))
     return tuple(largest), shares, tuple(said)
 
 
-def _said_of(
-    heatmap: "Heatmap", shares: NDArray[np.float32], top: float, settings: ResultSettings
-) -> str:
-    # A map of zeros is drawn on a scale up to 1, which is no value of its own.
-    if not shares.any():
+def _said_of(heatmap: "Heatmap", settings: ResultSettings) -> str:
+    largest, kept = shown_largest(heatmap, settings), heatmap.kept_share
+    if largest == 0:
         return "all zero"
     if settings.signed:
-        return f"±{top:.2g}"
-    kept = heatmap.kept_share
-    return f"max {top:.2g}" + ("" if kept is None else f", {share_in_words(kept)}")
+        return f"±{largest:.2g}"
+    return f"max {largest:.2g}" + ("" if kept is None else f", {share_in_words(kept)}")
 
 
 def _tiles(corners: NDArray[np.intp], tile: NDArray[np.intp]) -> Iterator[Any]:

@@ -65,7 +65,7 @@ def _layers(path: Path) -> list[LayerData]:
             "colormap": DEFAULT_SETTINGS.colormap,
             "opacity": DEFAULT_SETTINGS.opacity,
             "blending": DEFAULT_SETTINGS.blending,
-            "contrast_limits": colour_scale(one.heatmap, one.top),
+            "contrast_limits": colour_scale(one.top or 0.0),
             "rgb": False,
             "visible": one is first,
             "metadata": {METADATA_KEY: facts},

@@ -144,8 +144,8 @@ class ResultLayers:
         def show(names: Iterable[str]) -> None:
             for name in names:
                 layer, heatmap = layers[name], explanation[name]
-                data = shown_values(heatmap, settings)
-                values = Values(plan.spread(data), shown_scale(heatmap, data, settings), layer.name)
+                data = plan.spread(shown_values(heatmap, settings))
+                values = Values(data, shown_scale(heatmap, settings), layer.name)
                 show_values(layer, values, **heatmap_facts(explanation, name, run_id))
 
         show(name for name, layer in layers.items() if layer.visible)

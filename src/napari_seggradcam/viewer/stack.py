@@ -9,7 +9,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from ..explain.words import share_in_words
-from .heatmaps import DEFAULT_SETTINGS, ResultSettings, shown_scale, shown_values
+from .heatmaps import DEFAULT_SETTINGS, ResultSettings, shown_largest, shown_scale
 from .inputs import ImageInput
 from .ownership import mark
 from .placement import with_leading_axes
@@ -120,14 +120,8 @@ def build_stack(
         Whether signed maps are shown instead.
     """
     maps = tuple(explanation.values())
-    shown = [shown_values(one, settings) for one in maps]
-    limits = tuple(
-        shown_scale(one, values, settings) for one, values in zip(maps, shown, strict=True)
-    )
-    captions = tuple(
-        _caption(one, top if values.any() else 0.0, settings.signed)
-        for one, values, (_, top) in zip(maps, shown, limits, strict=True)
-    )
+    limits = tuple(shown_scale(one, settings) for one in maps)
+    captions = tuple(_caption(one, settings) for one in maps)
     steps = _Steps(maps, settings.signed, image.shape)
     return Stack(image, tuple(explanation), steps.on_demand(), limits, captions)
 
@@ -179,10 +173,10 @@ class _Steps:
         return from_array(self, chunks=planes, meta=meta, **how)  # type: ignore[no-untyped-call]
 
 
-def _caption(heatmap: "Heatmap", largest: float, signed: bool) -> str:
+def _caption(heatmap: "Heatmap", settings: ResultSettings) -> str:
     """Network layer, largest value, and what truncation has kept."""
-    if signed:
+    largest, kept = shown_largest(heatmap, settings), heatmap.kept_share
+    if settings.signed:
         return f"{heatmap.name} · ±{largest:.3g}"
-    kept = heatmap.kept_share
     said = "" if kept is None else f" · {share_in_words(kept)}"
     return f"{heatmap.name} · largest {largest:.3g}{said}"

@@ -161,8 +161,7 @@ class CompareControl(QObject):
     def _fill_table(self, explanation: Any) -> None:
         maps = explanation.values()
         rows = [
-            ResultRow(one.name, float(one.heatmap.max()), one.empty, one.kept_share, one.note)
-            for one in maps
+            ResultRow(one.name, one.largest, one.empty, one.kept_share, one.note) for one in maps
         ]
         self._section.show_results(in_words(explanation), rows)
 

@@ -125,7 +125,7 @@ def test_mosaic_tiles_lie_on_the_image_and_read_in_raw_units(
     picture, heat, outline, names = views(viewer)
     assert heat.contrast_limits == [0, 1]
     assert list(names.features["name"]) == list(MANY)
-    for (row, column), name in zip(mosaic.corners, MANY, strict=True):
+    for (row, column), name in zip(mosaic.tiling.corners, MANY, strict=True):
         tile = (slice(row, row + 16), slice(column, column + 24))
         resized = many[name].resized()
         np.testing.assert_array_equal(picture.data[tile], image.array)
@@ -143,7 +143,7 @@ def test_mosaic_tiles_lie_on_the_image_and_read_in_raw_units(
     assert not viewer.canvas.overlays.text.visible
     assert compare.pixel_at(image, outside) is None
     compare.leave()
-    last = heat.data_to_world(mosaic.corners[-1] + 3)
+    last = heat.data_to_world(mosaic.tiling.corners[-1] + 3)
     assert compare.pixel_at(image, last) is None  # no mosaic there any more
 
 
@@ -318,34 +318,74 @@ def test_stack_in_a_viewer_with_more_axes_than_the_image(
     assert viewer.dims.current_step[0] == 2
 
 
-def test_stack_makes_the_plane_that_is_looked_at_and_no_other(
-    viewer: ViewerModel, make_explanation: MakeExplanation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All network layers of a volume at once may take more memory than there is."""
-    volume = (6, *SHAPE)
-    explanation = make_explanation(volume)
-    layer = viewer.add_image(np.zeros(volume, np.float32), name="volume")
-    image = image_input(layer, viewer.dims, 3, 1)
-    whole, made = Heatmap.resized, []
+@pytest.fixture
+def volume(viewer: ViewerModel) -> ImageInput:
+    data = np.random.default_rng(0).random((6, *SHAPE), np.float32)
+    layer = viewer.add_image(data, name="volume", scale=(2, 1, 1))
+    viewer.dims.set_current_step(0, 4)
+    return image_input(layer, viewer.dims, 3, 1)
 
-    def counted(heatmap: Heatmap, *what: Any) -> Any:
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Shapes of all that was brought to the image's grid."""
+    whole, shapes = Heatmap.resized, []
+
+    def resized(heatmap: Heatmap, *what: Any) -> Any:
         found = whole(heatmap, *what)
-        made.append((heatmap.name, found.shape))
+        shapes.append(found.shape)
         return found
 
-    monkeypatch.setattr(Heatmap, "resized", counted)
-    viewer.dims.set_current_step(0, 4)
+    monkeypatch.setattr(Heatmap, "resized", resized)
+    return shapes
+
+
+def test_stack_of_a_volume_makes_the_plane_that_is_looked_at(
+    viewer: ViewerModel, volume: ImageInput, make_explanation: MakeExplanation, made: list[Any]
+) -> None:
+    """All network layers of a volume at once may take more memory than there is."""
+    explanation = make_explanation(volume.shape)
     compare = Compare(viewer)
-    enter(compare, "stack", explanation, image)
+    enter(compare, "stack", explanation, volume)
     (stack,) = views(viewer)
     compare.show_only("bottleneck relu 2")
-    assert {shape for _, shape in made} == {(1, *SHAPE)}
-    assert made[-1][0] == "bottleneck relu 2"
-    expected = whole(explanation["bottleneck relu 2"])
+    assert set(made) == {(1, *SHAPE)}
+    expected = explanation["bottleneck relu 2"].resized()
     np.testing.assert_array_equal(stack.data[1, 4], expected[4])
-    np.testing.assert_array_equal(stack.data[1, ::2, 3, 5:9], expected[::2, 3, 5:9])
     np.testing.assert_array_equal(np.asarray(stack.data)[1], expected)
-    assert stack.get_value((1, 4, 5, 7), world=True) == expected[4, 5, 7]
+    assert stack.get_value((1, 8, 5, 7), world=True) == expected[4, 5, 7]
+
+
+def test_mosaic_of_a_volume_makes_the_plane_that_is_looked_at(
+    viewer: ViewerModel, volume: ImageInput, make_explanation: MakeExplanation, made: list[Any]
+) -> None:
+    region = np.zeros(volume.shape, np.float32)
+    region[2:5, 4:12, 3:13], region[4, 2:14, 14:22] = 1, -0.5
+    explanation = make_explanation(volume.shape, MANY, region=region)
+    compare = Compare(viewer)
+    prepared = Compare.prepare("grid", explanation, volume)
+    assert made == []
+    for _ in compare.enter(prepared):
+        pass
+    assert set(made) == {(1, *SHAPE)}
+    picture, heat, outline, _names = views(viewer)
+    corners = prepared.content.tiling.corners
+    for (row, column), one in zip(corners, explanation.values(), strict=True):
+        tile = (slice(None), slice(row, row + 16), slice(column, column + 24))
+        np.testing.assert_array_equal(np.asarray(picture.data[tile]), volume.array)
+        shares = one.resized() / np.float32(one.heatmap.max())
+        np.testing.assert_array_equal(np.asarray(heat.data[tile]), shares)
+        borders = np.asarray(outline.data[tile])
+        assert set(np.unique(borders[4])) == {0, 1, 2}
+        assert set(np.unique(borders[3])) == {0, 1}
+        assert not borders[[0, 1, 5]].any()
+        np.testing.assert_array_equal(borders[4, 6:10, 5:11], 0)
+    row, column = corners[5]
+    viewer.cursor.position = tuple(heat.data_to_world((4, row + 5, column + 7)))
+    (name, one), _ = list(explanation.items())[5], made.clear()
+    value = f"{name}: {one.resized()[4, 5, 7]:.3g} (largest"
+    assert viewer.canvas.overlays.text.text.startswith(value)
+    assert compare.pixel_at(volume, viewer.cursor.position) == (4, 5, 7)
 
 
 def test_all_modes_on_a_plane_of_an_rgb_stack(

@@ -26,10 +26,12 @@ from .heatmaps import (
     sides_of,
 )
 from .inputs import ImageInput
+from .on_demand import planes_on_demand
 from .ownership import mark
 from .placement import last_axes, transform_grid
 from .planes import in_units_of
 from .replacing import Values
+from .tiling import Tiling
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation, Heatmap
@@ -37,12 +39,6 @@ if TYPE_CHECKING:
 HEAT = "heatmaps"
 NAMES = "names"
 """Keys of the layers that show values."""
-
-_GAP = 0.04
-"""Space between tiles, as a share of a tile's longer side."""
-
-_CANVAS = 1.3
-"""Width by height that a mosaic should have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,38 +49,42 @@ class Mosaic:
     ----------
     image : ImageInput
         The image that was asked about.
-    names : tuple of str
-        Network layers, one tile each, row by row.
+    maps : tuple of Heatmap
+        A tile each, row by row.
+    signed : bool
+        Whether the signed maps are meant.
     largest : tuple of float
         Value that is drawn brightest, per tile, in raw units.
-    corners : (tiles, 2) int array
-        First row and column of each tile.
-    picture : ndarray
+    said : tuple of str
+        What stands below the name, per tile.
+    tiling : Tiling
+        Where the tiles lie.
+    picture : ndarray or dask array
         The image in every tile.
     style : dict
         How the image is shown.
-    shares : (*spatial) float32 array
+    shares : (*spatial) array of float32
         Maps, each divided by its largest value; 0 between the tiles.
-    outlines : (*spatial) uint8 array
+    outlines : (*spatial) array of uint8
         1 along the inside of the region's border in every tile, 2 along that of its side that
         counts against the score. napari would look for it in the whole mosaic each time that it
         draws.
-    said : tuple of str
-        What stands below the name, per tile.
-    signed : bool
-        Whether the maps are signed.
+
+    Notes
+    -----
+    Of a volume the arrays are dask arrays: their planes are made when they are looked at.
     """
 
     image: ImageInput
-    names: tuple[str, ...]
+    maps: tuple["Heatmap", ...]
+    signed: bool
     largest: tuple[float, ...]
-    corners: NDArray[np.intp]
+    said: tuple[str, ...]
+    tiling: Tiling
     picture: NDArray[Any]
     style: dict[str, Any]
     shares: NDArray[np.float32]
     outlines: NDArray[np.uint8]
-    said: tuple[str, ...]
-    signed: bool = False
 
     @property
     def heat(self) -> Values:
@@ -99,7 +99,7 @@ class Mosaic:
     @property
     def titles(self) -> dict[str, list[str]]:
         """Features of the layer of names."""
-        return {"name": list(self.names), "said": list(self.said)}
+        return {"name": [one.name for one in self.maps], "said": list(self.said)}
 
     def layers(self, settings: ResultSettings) -> Iterator[Layer]:
         """Make the napari layers, from the bottom up."""
@@ -117,6 +117,7 @@ class Mosaic:
             blending=settings.blending,
             contrast_limits=heat.limits,
             rgb=False,
+            cache=False,  # planes of old answers are of no use
             **transform,
         )
         yield mark(layer, "view", HEAT)
@@ -136,9 +137,10 @@ class Mosaic:
         found = self._under(position, dims)
         if found is None:
             return ""
-        tile, index = found
-        value = float(self.shares[tuple(index)]) * self.largest[tile]
-        return f"{self.names[tile]}: {value:.3g} (largest {self.largest[tile]:.3g})"
+        tile, pixel = found
+        heatmap, within = self.maps[tile], tuple(slice(i, i + 1) for i in pixel)
+        value = float(np.asarray(heatmap.resized(self.signed, within)).item())
+        return f"{heatmap.name}: {value:.3g} (largest {self.largest[tile]:.3g})"
 
     def pixel_at(self, position: Sequence[float], dims: Dims) -> tuple[int, ...] | None:
         """Image pixel that the tile under the pointer shows there; None between the tiles.
@@ -151,30 +153,28 @@ class Mosaic:
             ``viewer.dims``.
         """
         found = self._under(position, dims)
-        if found is None:
-            return None
-        tile, index = found
-        index[-2:] -= self.corners[tile]
-        return tuple(int(number) for number in index)
+        return None if found is None else found[1]
 
-    def _under(self, position: Sequence[float], dims: Dims) -> tuple[int, NDArray[np.intp]] | None:
-        """Tile and element of the tiled arrays under the pointer."""
+    def _under(self, position: Sequence[float], dims: Dims) -> tuple[int, tuple[int, ...]] | None:
+        """Tile under the pointer, and the image pixel that it shows there."""
         grid = transform_grid(self.image.transform(), self.image.grid.shape)
         world = in_units_of(grid, np.asarray(position)[-grid.ndim :], dims)
         index = nearest_pixels(grid.to_pixels(world))[list(self.image.spatial_axes)]
         if ((index < 0) | (index >= self.shares.shape)).any():
             return None
-        within = index[-2:] - self.corners
-        found = np.flatnonzero(((within >= 0) & (within < self.image.shape[-2:])).all(axis=1))
-        return None if found.size == 0 else (int(found[0]), index)
+        tile = self.tiling.under(index[-2:])
+        if tile is None:
+            return None
+        index[-2:] -= self.tiling.corners[tile]
+        return tile, tuple(int(number) for number in index)
 
     def _titles(self, transform: dict[str, Any]) -> Points:
         """Name and largest value at the top left of every tile."""
         # Only the tiled axes and those behind them, so that the names show in every plane.
         first = self.image.spatial_axes[-2]
         count = self.image.grid.ndim - first
-        points = np.zeros((len(self.names), count))
-        points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = self.corners
+        points = np.zeros((len(self.maps), count))
+        points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = self.tiling.corners
         layer = Points(
             points,
             name="mosaic · names",
@@ -209,31 +209,27 @@ def build_mosaic(
     settings : ResultSettings
         Whether its signed maps do so instead.
     """
-    tile = np.array(image.shape[-2:])
-    gap = max(2, round(_GAP * int(tile.max())))
-    corners = _corners(len(explanation), tile, gap)
-    extent = (*image.shape[:-2], *(corners.max(axis=0) + tile))
+    tiling = Tiling.of(len(explanation), image.shape[-2:])
+    shape = (*image.shape[:-2], *tiling.extent)
     shown, style = shown_image(image)
-    colours = shown.shape[-1:] if style["rgb"] else ()
-    picture = np.zeros(extent + colours, dtype=shown.dtype)
-    outlines = np.zeros(extent, dtype=np.uint8)
-    sides = sides_of(explanation.region)
-    outline = sum(side * _inner_border(sides == side) for side in (1, 2) if (sides == side).any())
-    for here in _tiles(corners, tile):
-        outlines[here] = outline
-        picture[(*here, slice(None)) if colours else here] = shown
-    largest, shares, said = _values(explanation, corners, extent, tile, settings)
+    colours = style["rgb"]
+    picture = planes_on_demand(
+        (*shape, *shown.shape[-1:]) if colours else shape,
+        shown.dtype,
+        lambda where: tiling.repeated(shown[where], colours),
+        plane_ndim=2 + colours,
+    )
+    region = explanation.region
+    outlines = planes_on_demand(
+        shape, np.uint8, lambda where: tiling.repeated(_outline(region[where]))
+    )
     return Mosaic(
         image,
-        tuple(explanation),
-        largest,
-        corners,
-        picture,
-        style,
-        shares,
-        outlines,
-        said,
-        settings.signed,
+        tiling=tiling,
+        picture=picture,
+        style=style,
+        outlines=outlines,
+        **_values(explanation, tiling, shape, settings),
     )
 
 
@@ -247,30 +243,31 @@ def with_values(mosaic: Mosaic, explanation: "Explanation", settings: ResultSett
     explanation, settings
         As for `build_mosaic`.
     """
-    tile = np.array(mosaic.image.shape[-2:])
-    largest, shares, said = _values(
-        explanation, mosaic.corners, mosaic.shares.shape, tile, settings
-    )
-    return replace(mosaic, largest=largest, shares=shares, said=said, signed=settings.signed)
+    return replace(mosaic, **_values(explanation, mosaic.tiling, mosaic.shares.shape, settings))
 
 
 def _values(
-    explanation: "Explanation",
-    corners: NDArray[np.intp],
-    extent: tuple[int, ...],
-    tile: NDArray[np.intp],
-    settings: ResultSettings,
-) -> tuple[tuple[float, ...], NDArray[np.float32], tuple[str, ...]]:
-    """Largest value of every tile, all tiles as shares of them, and what is said of each."""
-    shares = np.zeros(extent, dtype=np.float32)
-    largest, said = [], []
-    for here, heatmap in zip(_tiles(corners, tile), explanation.values(), strict=True):
-        # The same scale as of the map's own layer; interpolation may stay below it.
-        top = shown_scale(heatmap, settings)[1]
-        np.divide(heatmap.resized(signed=settings.signed), np.float32(top), out=shares[here])
-        largest.append(top)
-        said.append(_said_of(heatmap, settings))
-    return tuple(largest), shares, tuple(said)
+    explanation: "Explanation", tiling: Tiling, shape: tuple[int, ...], settings: ResultSettings
+) -> dict[str, Any]:
+    """Fields of a mosaic that differ from answer to answer."""
+    maps, signed = tuple(explanation.values()), settings.signed
+    # The same scale as of the map's own layer; interpolation may stay below it.
+    largest = tuple(shown_scale(one, settings)[1] for one in maps)
+
+    def shares(where: tuple[slice, ...]) -> NDArray[np.float32]:
+        found = np.zeros((*explanation.region[where].shape[:-2], *tiling.extent), np.float32)
+        for here, heatmap, top in zip(tiling, maps, largest, strict=True):
+            resized = heatmap.resized(signed, (*where, slice(None), slice(None)))
+            np.divide(resized, np.float32(top), out=found[here])
+        return found
+
+    return {
+        "maps": maps,
+        "signed": signed,
+        "largest": largest,
+        "said": tuple(_said_of(one, settings) for one in maps),
+        "shares": planes_on_demand(shape, np.float32, shares),
+    }
 
 
 def _said_of(heatmap: "Heatmap", settings: ResultSettings) -> str:
@@ -282,10 +279,13 @@ def _said_of(heatmap: "Heatmap", settings: ResultSettings) -> str:
     return f"max {largest:.2g}" + ("" if kept is None else f", {share_in_words(kept)}")
 
 
-def _tiles(corners: NDArray[np.intp], tile: NDArray[np.intp]) -> Iterator[Any]:
-    """Index of every tile."""
-    for row, column in corners:
-        yield (..., slice(row, row + tile[0]), slice(column, column + tile[1]))
+def _outline(region: NDArray[Any]) -> NDArray[np.uint8]:
+    """Outlines of both sides of a region, as in `Mosaic`."""
+    sides = sides_of(region)
+    found = np.zeros_like(sides)
+    for side in (1, 2):
+        found[_inner_border(sides == side)] = side
+    return found
 
 
 def _inner_border(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -294,16 +294,3 @@ def _inner_border(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     structure = plane.reshape((1,) * (region.ndim - 2) + plane.shape)
     inside = ndimage.binary_erosion(region, structure, OUTLINE_WIDTH, border_value=1)
     return np.asarray(region & ~inside)
-
-
-def _corners(count: int, tile: NDArray[np.intp], gap: int) -> NDArray[np.intp]:
-    """First row and column of each tile: shape of a window, few tiles left empty."""
-    order = np.arange(count)
-
-    def waste(across: int) -> float:
-        down = -(-count // across)
-        shape = across * tile[1] / (down * tile[0])
-        return abs(float(np.log(shape / _CANVAS))) + (across * down - count) / count
-
-    across = min(range(1, count + 1), key=waste)
-    return np.stack([order // across, order % across], axis=1) * (tile + gap)

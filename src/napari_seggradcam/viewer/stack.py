@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..explain.words import share_in_words
 from .heatmaps import DEFAULT_SETTINGS, ResultSettings, shown_largest, shown_scale
 from .inputs import ImageInput
+from .on_demand import planes_on_demand
 from .ownership import mark
 from .placement import with_leading_axes
 from .replacing import Values
@@ -93,7 +94,7 @@ class Stack:
             blending=settings.blending,
             contrast_limits=shown.limits,
             rgb=False,
-            cache=False,  # a plane is made again faster than napari lets go of old ones
+            cache=False,  # planes of old answers are of no use
             **with_leading_axes(
                 fields,
                 (0.0, *sliders.point[:beyond]),
@@ -122,55 +123,15 @@ def build_stack(
     maps = tuple(explanation.values())
     limits = tuple(shown_scale(one, settings) for one in maps)
     captions = tuple(_caption(one, settings) for one in maps)
-    steps = _Steps(maps, settings.signed, image.shape)
-    return Stack(image, tuple(explanation), steps.on_demand(), limits, captions)
 
+    def steps(where: tuple[slice, ...]) -> NDArray[np.float32]:
+        within = (*where[1:], slice(None), slice(None))
+        return np.stack(
+            [np.asarray(one.resized(settings.signed, within)) for one in maps[where[0]]]
+        )
 
-@dataclass(frozen=True, eq=False)
-class _Steps:
-    """Array of maps on the image's grid, of which nothing is there but what is looked at.
-
-    Attributes
-    ----------
-    maps : tuple of Heatmap
-        One per step.
-    signed : bool
-        Whether their signed maps are meant.
-    spatial : tuple of int
-        Shape of the image.
-    """
-
-    maps: tuple["Heatmap", ...]
-    signed: bool
-    spatial: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return len(self.maps), *self.spatial
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.float32)
-
-    def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[np.float32]:
-        # A number is read as a slice of one, and its axis left out at the end.
-        ranges = [slice(i, i + 1) if isinstance(i, int) else i for i in index]
-        found = [np.asarray(one.resized(self.signed, ranges[1:])) for one in self.maps[ranges[0]]]
-        return np.stack(found)[tuple(0 if isinstance(i, int) else slice(None) for i in index)]
-
-    def on_demand(self) -> Any:
-        """Dask array whose planes are made when they are asked for."""
-        from dask.array import from_array  # a fifth of a second, and only this mode needs it
-
-        planes = [1] * (self.ndim - 2) + list(self.shape[-2:])
-        # A name of its own, because to make one of the values all of them would be read.
-        how = {"name": False, "asarray": False, "fancy": False}
-        meta = np.empty((0,) * self.ndim, self.dtype)
-        return from_array(self, chunks=planes, meta=meta, **how)  # type: ignore[no-untyped-call]
+    values = planes_on_demand((len(maps), *image.shape), np.float32, steps)
+    return Stack(image, tuple(explanation), values, limits, captions)
 
 
 def _caption(heatmap: "Heatmap", settings: ResultSettings) -> str:

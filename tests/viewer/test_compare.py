@@ -445,6 +445,39 @@ def test_other_values_are_those_of_a_mode_that_is_built_anew(
         compare.leave()
 
 
+def test_values_are_not_shown_before_somebody_says_so(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    """They are made in a thread, while napari may be drawing."""
+    compare, alone = Compare(viewer), Compare(ViewerModel())
+    first, second = (make_explanation(SHAPE, MANY, seed=seed) for seed in (0, 1))
+    enter(compare, "grid", first, image)
+    heat = views(viewer)[1]
+    before = heat.data.copy()
+    ready = Compare.prepare("grid", second, image, like=compare.prepared)
+    np.testing.assert_array_equal(heat.data, before)
+    expected = Compare.prepare("grid", second, image).content.shares
+    assert not np.array_equal(before, expected)
+    list(alone.enter(ready))
+    np.testing.assert_array_equal(views(alone._viewer)[1].data, expected)
+
+
+def test_other_values_of_a_volume(
+    viewer: ViewerModel, volume: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    first, second = (make_explanation(volume.shape, MANY, seed=seed) for seed in (0, 1))
+    for mode in ("grid", "stack"):
+        compare = Compare(viewer)
+        enter(compare, mode, first, volume)
+        ready = Compare.prepare(mode, second, volume, like=compare.prepared)
+        assert compare.show_values(ready)
+        heat = views(viewer)[mode == "grid"]
+        fresh = Compare.prepare(mode, second, volume).content
+        values = fresh.shares if mode == "grid" else fresh.values
+        np.testing.assert_array_equal(np.asarray(heat.data), np.asarray(values))
+        compare.leave()
+
+
 def test_values_of_other_network_layers_can_not_be_shown(
     viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
 ) -> None:

@@ -9,7 +9,7 @@ visibility, grid, camera and slider positions that it found.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari.components import ViewerModel
@@ -55,6 +55,12 @@ class Prepared:
     explanation: "Explanation"
     image: ImageInput
     content: Mosaic | Stack | None
+
+    def settled(self) -> "Prepared":
+        """Put values into arrays that are shown (`Mosaic.settled`); not in a worker."""
+        if not isinstance(self.content, Mosaic):
+            return self
+        return replace(self, content=self.content.settled())
 
     def is_like(self, other: "Prepared") -> bool:
         """Whether both are shown by the same napari layers with other data."""
@@ -156,6 +162,7 @@ class Compare:
         settings : ResultSettings
             Colormap, opacity, blending.
         """
+        prepared = prepared.settled()
         if self._is_complete and self._prepared is not None and prepared.is_like(self._prepared):
             self._prepared, self.wants_reset_view = prepared, False
             yield from self._update(prepared, settings)
@@ -186,8 +193,8 @@ class Compare:
         shown = self._prepared
         if shown is None or not (self._is_complete and prepared.is_like(shown)):
             return shown is None and prepared.mode == "overlay"
-        self._prepared, content = prepared, prepared.content
-        views = self._views()
+        self._prepared = prepared = prepared.settled()
+        content, views = prepared.content, self._views()
         if isinstance(content, Stack):
             layer = views["stack"]
             step = self._step(content)

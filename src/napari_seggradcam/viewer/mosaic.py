@@ -42,6 +42,56 @@ NAMES = "names"
 
 
 @dataclass(frozen=True, eq=False)
+class TileValues:
+    """What the tiles of a mosaic show.
+
+    Attributes
+    ----------
+    maps : tuple of Heatmap
+        One per tile.
+    signed : bool
+        Whether their signed maps are meant.
+    largest : tuple of float
+        Value that is drawn brightest, per tile, in raw units.
+    said : tuple of str
+        What stands below the name, per tile.
+    """
+
+    maps: tuple["Heatmap", ...]
+    signed: bool
+    largest: tuple[float, ...]
+    said: tuple[str, ...]
+
+    @classmethod
+    def of(cls, explanation: "Explanation", settings: ResultSettings) -> "TileValues":
+        """Return the values of an answer."""
+        maps = tuple(explanation.values())
+        # The same scale as of the map's own layer; interpolation may stay below it.
+        largest = tuple(shown_scale(one, settings)[1] for one in maps)
+        return cls(maps, settings.signed, largest, tuple(_said_of(one, settings) for one in maps))
+
+    def on_grid(self, tile: int, within: Sequence[slice] | None = None) -> NDArray[np.float32]:
+        """Values of a tile in raw units; parameters as of `Heatmap.resized`."""
+        return np.asarray(self.maps[tile].resized(self.signed, within))
+
+    def shares(self, tile: int, within: Sequence[slice] | None = None) -> NDArray[np.float32]:
+        """The same, divided by the largest."""
+        return self.on_grid(tile, within) / np.float32(self.largest[tile])
+
+    def tiled(self, tiling: Tiling, shape: tuple[int, ...]) -> Any:
+        """Shares of all tiles in one array, of a volume plane by plane as they are looked at."""
+
+        def planes(where: tuple[slice, ...]) -> NDArray[np.float32]:
+            sizes = [len(range(*part.indices(n))) for part, n in zip(where, shape, strict=False)]
+            found = np.zeros((*sizes, *tiling.extent), np.float32)
+            for tile, here in enumerate(tiling):
+                found[here] = self.shares(tile, (*where, slice(None), slice(None)))
+            return found
+
+        return planes_on_demand(shape, np.float32, planes)
+
+
+@dataclass(frozen=True, eq=False)
 class Mosaic:
     """Arrays of a mosaic; the last two spatial axes are tiled.
 
@@ -49,14 +99,8 @@ class Mosaic:
     ----------
     image : ImageInput
         The image that was asked about.
-    maps : tuple of Heatmap
-        A tile each, row by row.
-    signed : bool
-        Whether the signed maps are meant.
-    largest : tuple of float
-        Value that is drawn brightest, per tile, in raw units.
-    said : tuple of str
-        What stands below the name, per tile.
+    values : TileValues
+        What the tiles show.
     tiling : Tiling
         Where the tiles lie.
     picture : ndarray or dask array
@@ -69,6 +113,8 @@ class Mosaic:
         1 along the inside of the region's border in every tile, 2 along that of its side that
         counts against the score. napari would look for it in the whole mosaic each time that it
         draws.
+    tiles : tuple of (rows, columns) array of float32
+        What `settled` is to put into `shares`.
 
     Notes
     -----
@@ -76,30 +122,38 @@ class Mosaic:
     """
 
     image: ImageInput
-    maps: tuple["Heatmap", ...]
-    signed: bool
-    largest: tuple[float, ...]
-    said: tuple[str, ...]
+    values: TileValues
     tiling: Tiling
     picture: NDArray[Any]
     style: dict[str, Any]
     shares: NDArray[np.float32]
     outlines: NDArray[np.uint8]
+    tiles: tuple[NDArray[np.float32], ...] = ()
+
+    def settled(self) -> "Mosaic":
+        """Put new values into the array that is shown; not in a worker, nobody may be drawing it.
+
+        An array of its own for every answer would take several times as long to get as to fill.
+        """
+        for here, tile in zip(self.tiling, self.tiles, strict=bool(self.tiles)):
+            self.shares[here] = tile
+        return replace(self, tiles=())
 
     @property
     def heat(self) -> Values:
         """What the layer of all maps shows."""
-        what = "signed maps" if self.signed else "heatmaps"
+        signed = self.values.signed
+        what = "signed maps" if signed else "heatmaps"
         return Values(
             self.image.spread(self.shares),
-            (-1.0 if self.signed else 0.0, 1.0),
+            (-1.0 if signed else 0.0, 1.0),
             f"mosaic · {what}, each as a share of its largest value",
         )
 
     @property
     def titles(self) -> dict[str, list[str]]:
         """Features of the layer of names."""
-        return {"name": [one.name for one in self.maps], "said": list(self.said)}
+        return {"name": [one.name for one in self.values.maps], "said": list(self.values.said)}
 
     def layers(self, settings: ResultSettings) -> Iterator[Layer]:
         """Make the napari layers, from the bottom up."""
@@ -138,9 +192,9 @@ class Mosaic:
         if found is None:
             return ""
         tile, pixel = found
-        heatmap, within = self.maps[tile], tuple(slice(i, i + 1) for i in pixel)
-        value = float(np.asarray(heatmap.resized(self.signed, within)).item())
-        return f"{heatmap.name}: {value:.3g} (largest {self.largest[tile]:.3g})"
+        value = self.values.on_grid(tile, tuple(slice(i, i + 1) for i in pixel)).item()
+        name, largest = self.values.maps[tile].name, self.values.largest[tile]
+        return f"{name}: {value:.3g} (largest {largest:.3g})"
 
     def pixel_at(self, position: Sequence[float], dims: Dims) -> tuple[int, ...] | None:
         """Image pixel that the tile under the pointer shows there; None between the tiles.
@@ -173,7 +227,7 @@ class Mosaic:
         # Only the tiled axes and those behind them, so that the names show in every plane.
         first = self.image.spatial_axes[-2]
         count = self.image.grid.ndim - first
-        points = np.zeros((len(self.maps), count))
+        points = np.zeros((len(self.values.maps), count))
         points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = self.tiling.corners
         layer = Points(
             points,
@@ -223,14 +277,9 @@ def build_mosaic(
     outlines = planes_on_demand(
         shape, np.uint8, lambda where: tiling.repeated(_outline(region[where]))
     )
-    return Mosaic(
-        image,
-        tiling=tiling,
-        picture=picture,
-        style=style,
-        outlines=outlines,
-        **_values(explanation, tiling, shape, settings),
-    )
+    values = TileValues.of(explanation, settings)
+    shares = values.tiled(tiling, shape)
+    return Mosaic(image, values, tiling, picture, style, shares, outlines)
 
 
 def with_values(mosaic: Mosaic, explanation: "Explanation", settings: ResultSettings) -> Mosaic:
@@ -239,35 +288,17 @@ def with_values(mosaic: Mosaic, explanation: "Explanation", settings: ResultSett
     Parameters
     ----------
     mosaic : Mosaic
-        As it was; its picture and outlines are taken over.
+        As it was; its picture and outlines are taken over, and so is the array of `shares` of a
+        single plane: `Mosaic.settled` puts the values into it.
     explanation, settings
         As for `build_mosaic`.
     """
-    return replace(mosaic, **_values(explanation, mosaic.tiling, mosaic.shares.shape, settings))
-
-
-def _values(
-    explanation: "Explanation", tiling: Tiling, shape: tuple[int, ...], settings: ResultSettings
-) -> dict[str, Any]:
-    """Fields of a mosaic that differ from answer to answer."""
-    maps, signed = tuple(explanation.values()), settings.signed
-    # The same scale as of the map's own layer; interpolation may stay below it.
-    largest = tuple(shown_scale(one, settings)[1] for one in maps)
-
-    def shares(where: tuple[slice, ...]) -> NDArray[np.float32]:
-        found = np.zeros((*explanation.region[where].shape[:-2], *tiling.extent), np.float32)
-        for here, heatmap, top in zip(tiling, maps, largest, strict=True):
-            resized = heatmap.resized(signed, (*where, slice(None), slice(None)))
-            np.divide(resized, np.float32(top), out=found[here])
-        return found
-
-    return {
-        "maps": maps,
-        "signed": signed,
-        "largest": largest,
-        "said": tuple(_said_of(one, settings) for one in maps),
-        "shares": planes_on_demand(shape, np.float32, shares),
-    }
+    values = TileValues.of(explanation, settings)
+    if mosaic.shares.ndim > 2:
+        shares = values.tiled(mosaic.tiling, mosaic.shares.shape)
+        return replace(mosaic, values=values, shares=shares)
+    tiles = tuple(values.shares(tile) for tile in range(len(values.maps)))
+    return replace(mosaic, values=values, tiles=tiles)
 
 
 def _said_of(heatmap: "Heatmap", settings: ResultSettings) -> str:

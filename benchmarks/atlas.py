@@ -15,6 +15,7 @@ written.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator
 
@@ -61,7 +62,8 @@ def timed_row() -> list[str]:
 
 def show(done: int, total: int, name: str) -> None:
     """Progress on one line."""
-    print(f"\r{done} of {total} cells", end="\n" if done == total else "", flush=True)
+    end = "\n" if done == total else ""
+    print(f"\r{done} of {total} cells", end=end, file=sys.stderr, flush=True)
 
 
 def cells_of(values: np.ndarray, atlas: Atlas) -> Iterator[np.ndarray]:

@@ -116,12 +116,12 @@ class CompareControl(QObject):
         self._rest = self._results.show_values(result.explanation, image, run_id, looks)
         if self._rest is None:
             return False
-        QTimer.singleShot(0, self._on_turn)
+        QTimer.singleShot(0, self._on_next_turn)
         self._answer = result
         self._fill_table(result.explanation)
         return True
 
-    def _on_turn(self) -> None:
+    def _on_next_turn(self) -> None:
         if self._rest is not None:
             self._show_rest()
             self.changed.emit()

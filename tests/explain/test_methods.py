@@ -93,6 +93,8 @@ FORMULAS: dict[str, tuple[dict[str, Any], Callable[[NDArray, NDArray], NDArray]]
     "grad-cam++": ({}, lambda a, g: along(plus_plus(a, g), a)),
     "seg-xres-cam": ({}, lambda a, g: (pooled(g, 4, np.mean) * a).sum(0)),
     "windows of 5": ({"window": 5}, lambda a, g: (pooled(g, 5, np.mean) * a).sum(0)),
+    # Where torch's nearest neighbours would be off by one.
+    "windows of 41": ({"window": 41}, lambda a, g: (pooled(g, 41, np.mean) * a).sum(0)),
     "largest of 3": (
         {"window": 3, "pool": "max"},
         lambda a, g: (pooled(g, 3, np.max) * a).sum(0),
@@ -102,6 +104,7 @@ METHOD_OF = {
     "absolute": "seg-grad-cam",
     "positive": "seg-grad-cam",
     "windows of 5": "seg-xres-cam",
+    "windows of 41": "seg-xres-cam",
     "largest of 3": "seg-xres-cam",
 }
 

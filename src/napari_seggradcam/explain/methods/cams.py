@@ -128,8 +128,9 @@ class SegXResCam(GradientMethod):
             tuple(s.start - low for s, low in zip(patch.box, lows, strict=True)), patch.values
         )
         pooled = self._pool(inner.inside(size))
-        spread = functional.interpolate(pooled, scale_factor=float(self.window), mode="nearest")
-        return Patch(tuple(lows), spread[:, :, *(slice(n) for n in size)])
+        for axis in range(2, pooled.ndim):
+            pooled = pooled.repeat_interleave(self.window, axis)
+        return Patch(tuple(lows), pooled[:, :, *(slice(n) for n in size)])
 
     def _pool(self, values: torch.Tensor) -> torch.Tensor:
         """One value per window; windows at the end may lack positions, which do not count."""

@@ -462,6 +462,32 @@ def test_values_are_not_shown_before_somebody_says_so(
     np.testing.assert_array_equal(views(alone._viewer)[1].data, expected)
 
 
+def test_the_reading_is_that_of_the_values_that_are_shown(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    compare = Compare(viewer)
+    first, second = (make_explanation(SHAPE, MANY, seed=seed) for seed in (0, 1))
+    enter(compare, "grid", first, image)
+    heat, text, (name, *_) = views(viewer)[1], viewer.canvas.overlays.text, MANY
+    viewer.cursor.position = tuple(heat.data_to_world((5, 7)))
+    compare.show_values(Compare.prepare("grid", second, image, like=compare.prepared))
+    assert text.text.startswith(f"{name}: {second[name].resized()[5, 7]:.3g} (largest")
+
+
+def test_a_mode_in_the_place_of_another_waits_for_the_drawing(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    """Else a mosaic in a mosaic's place has ended napari, within OpenGL."""
+    compare = Compare(viewer)
+    enter(compare, "grid", make_explanation(SHAPE, MANY), image)
+    steps = compare.enter(Compare.prepare("grid", make_explanation(SHAPE, LAYERS), image))
+    for _ in range(3):
+        next(steps)
+        assert views(viewer) == []
+    next(steps)
+    assert len(views(viewer)) == 1
+
+
 def test_other_values_of_a_volume(
     viewer: ViewerModel, volume: ImageInput, make_explanation: MakeExplanation
 ) -> None:

@@ -34,6 +34,8 @@ Mode = Literal["overlay", "grid", "stack"]
 GRID_LAYERS = 15
 """napari layers that a grid may have; more become a mosaic."""
 
+_TURNS_TO_DRAW = 3
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -49,12 +51,15 @@ class Prepared:
         The image that was asked about.
     content : Mosaic, Stack or None
         Arrays that had to be made.
+    signed : bool
+        Whether they are of signed maps.
     """
 
     mode: Mode
     explanation: "Explanation"
     image: ImageInput
     content: Mosaic | Stack | None
+    signed: bool
 
     def settled(self) -> "Prepared":
         """Put values into arrays that are shown (`Mosaic.settled`); not in a worker."""
@@ -143,7 +148,7 @@ class Compare:
                 content = with_values(before, explanation, settings)
             else:
                 content = build_mosaic(explanation, image, settings)
-        return Prepared(mode, explanation, image, content)
+        return Prepared(mode, explanation, image, content, settings.signed)
 
     def enter(
         self, prepared: Prepared, settings: ResultSettings = DEFAULT_SETTINGS
@@ -167,7 +172,12 @@ class Compare:
             self._prepared, self.wants_reset_view = prepared, False
             yield from self._update(prepared, settings)
             return
-        self.leave()
+        if self._before is not None:
+            self.leave()
+            # Qt has to draw without the layers that went: drawing new ones in their stead at once
+            # has ended the process, within OpenGL.
+            for _ in range(_TURNS_TO_DRAW):
+                yield
         if prepared.mode == "overlay":
             return
         self._before = ViewState.of(self._viewer)
@@ -204,6 +214,8 @@ class Compare:
             show_values(views[HEAT], content.heat)
             views[NAMES].features = content.titles
             views[NAMES].refresh_text()
+            if text_of(self._viewer).visible:
+                self._on_pointer()
         else:
             for name, heatmap in prepared.explanation.items():
                 values = cell_values(heatmap, prepared.image, settings)

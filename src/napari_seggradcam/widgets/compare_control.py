@@ -105,10 +105,10 @@ class CompareControl(QObject):
         Returns
         -------
         bool
-            Whether that could be: no layer may be missing, and the mode be another one.
+            Whether that could be: no layer may be missing, and mode and kind of maps be others.
         """
         looks, question = self.looks, result.question
-        if self.building or prepared.mode != self._section.mode:
+        if self.building or (prepared.mode, prepared.signed) != (self._section.mode, looks.signed):
             return False
         if not self.modes.show_values(prepared, looks):
             return False

@@ -223,7 +223,7 @@ def test_one_of_a_stage_is_recommended() -> None:
     assert second.recommended
     assert "against the class" in second.why
     assert third.recommended
-    assert "no other region" in third.why
+    assert "no map of another region" in third.why
 
 
 def test_the_recommended_are_in_order_and_in_the_table(explainer) -> None:

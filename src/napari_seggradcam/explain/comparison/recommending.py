@@ -92,5 +92,5 @@ def _for(row: LayerFacts) -> str:
     words = f"{abs(row.share):.0%} of the score passes here{against}, and it repeats neither "
     words += "the prediction nor the edges"
     if math.isnan(row.blindness):
-        return f"{words}; no other region to compare with"
+        return f"{words}; no map of another region to compare with"
     return f"{words}; it changes with the region (correlation {row.blindness:.2f})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from napari.components import Dims
 
 from ...viewer.inputs import ImageInput, InputPlan
@@ -190,4 +191,4 @@ def answer_layers(
     comparison = compare_layers(
         explainer, region, question.target, layers, progress=progress, cancel=cancel
     )
-    return question, int(region.sum()), comparison
+    return question, int(np.count_nonzero(region)), comparison

@@ -526,3 +526,101 @@ def test_a_mosaic_outlines_both_sides_of_a_region(
     assert set(np.unique(tile)) == {0, 1, 2}
     assert (sides[tile == 1] == 1).all()
     assert (sides[tile == 2] == -1).all()
+
+
+def seen(viewer: ViewerModel, stack: Any, explanation: Explanation) -> str:
+    """Network layer whose values the stack shows; "" for none."""
+    pixels = [(1, 2), (5, 7), (8, 20), (12, 11), (14, 3), (3, 16), (10, 5)]
+    corner = (0,) * (stack.ndim - 2)
+    shown = [stack.get_value(stack.data_to_world((*corner, *at)), world=True) for at in pixels]
+    for name, one in explanation.items():
+        if shown == [one.resized()[at] for at in pixels]:
+            return name
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale"),
+    [((20, *SHAPE), (0.5, 1, 1)), ((2, *SHAPE), (1, 1, 1)), ((3, 4, *SHAPE), (1, 1, 1, 1))],
+    ids=["half steps", "fewer planes", "more axes"],
+)
+def test_a_stack_says_what_it_shows_whatever_axes_other_layers_bring(
+    viewer: ViewerModel,
+    image: ImageInput,
+    make_explanation: MakeExplanation,
+    shape: tuple[int, ...],
+    scale: tuple[float, ...],
+) -> None:
+    explanation, other = (make_explanation(SHAPE, MANY, seed=seed) for seed in (0, 1))
+    compare, stepped = Compare(viewer), []
+    compare.stepped.connect(stepped.append)
+    enter(compare, "stack", explanation, image)
+    (stack,) = views(viewer)
+    text = viewer.canvas.overlays.text
+    viewer.add_image(np.zeros(shape, np.float32), scale=scale, contrast_limits=(0, 1))
+    axis = viewer.dims.ndim - stack.ndim
+    for name in MANY:
+        compare.show_only(name)
+        assert seen(viewer, stack, explanation) == name
+        assert text.text.startswith(f"{name} · ")
+        largest = explanation[name].heatmap.max()
+        assert stack.contrast_limits == pytest.approx([0, largest])
+    names = set()
+    for step in range(int(viewer.dims.nsteps[axis])):
+        viewer.dims.set_current_step(axis, step)
+        name = seen(viewer, stack, explanation)
+        assert stepped[-1] == name
+        assert (text.text.split(" · ")[0] if text.visible else "") == name
+        names.add(name)
+    assert names - {""} == set(MANY)
+    compare.show_only("encoder 4 relu 2")
+    assert compare.show_values(Compare.prepare("stack", other, image))
+    assert seen(viewer, stack, other) == "encoder 4 relu 2"
+    assert f"{other['encoder 4 relu 2'].heatmap.max():.3g}" in text.text
+
+
+def test_a_stack_begins_with_the_network_layer_that_is_chosen(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    compare = Compare(viewer)
+    compare.show_only("bottleneck relu 2")
+    enter(compare, "stack", explanation, image)
+    assert viewer.dims.current_step[0] == 1
+    assert viewer.canvas.overlays.text.text.startswith("bottleneck")
+    viewer.dims.set_current_step(0, 2)
+    assert compare.chosen == "decoder 0 relu 2"
+
+
+def test_the_caption_goes_with_the_stack(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    text = viewer.canvas.overlays.text
+    text.text, text.visible = "user's words", True
+    compare = Compare(viewer)
+    enter(compare, "stack", explanation, image)
+    assert text.text.startswith("encoder")
+    viewer.layers.remove(views(viewer)[0])
+    assert (text.text, text.visible) == ("user's words", True)
+    enter(compare, "stack", explanation, image)
+    views(viewer)[0].name = "kept by the user"
+    viewer.dims.set_current_step(0, 2)
+    assert text.text == "user's words"
+
+
+def test_the_reading_leaves_the_users_words(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    compare = Compare(viewer)
+    first, second = (make_explanation(SHAPE, MANY, seed=seed) for seed in (0, 1))
+    enter(compare, "grid", first, image)
+    heat, text = views(viewer)[1], viewer.canvas.overlays.text
+    viewer.cursor.position = tuple(heat.data_to_world((5, 7)))
+    text.text, text.visible = "user's words", True
+    compare.show_values(Compare.prepare("grid", second, image, like=compare.prepared))
+    assert text.text == "user's words"
+    viewer.cursor.position = tuple(heat.data_to_world((5, 8)))
+    assert text.text.startswith("encoder 0")
+    viewer.cursor.position = tuple(heat.data_to_world((-9, -9)))
+    assert (text.text, text.visible) == ("user's words", True)
+    compare.leave()
+    assert (text.text, text.visible) == ("user's words", True)

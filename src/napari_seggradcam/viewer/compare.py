@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from psygnal import Signal
 
+from .caption import Caption
 from .cells import PER_CELL, cell_layers, cell_values, heat_key
 from .heatmaps import DEFAULT_SETTINGS, ResultSettings
 from .inputs import ImageInput, InputPlan
@@ -23,8 +25,8 @@ from .ownership import METADATA_KEY, marker_of, own_layers, seal
 from .regions import pixel_at
 from .replacing import assign, show_instead, show_values
 from .results import ResultLayers
-from .stack import Sliders, Stack, build_stack
-from .view_state import ViewState, grid_of, text_of
+from .stack import Sliders, Stack, build_stack, go_to_step, shown_step
+from .view_state import ViewState, grid_of
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
@@ -90,10 +92,22 @@ class Compare:
     ----------
     wants_reset_view : bool
         Whether the view has to be fitted one event-loop turn after `enter`.
+    chosen : str or None
+        Network layer that Overlay and Stack show; None: all of them, and Stack begins with the
+        first.
+
+    Signals
+    -------
+    stepped(str)
+        The slider of Stack has come to another network layer; "": beyond all of them.
     """
+
+    stepped = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
+        self._caption = Caption(viewer)
+        self.chosen: str | None = None
         self._prepared: Prepared | None = None
         self._before: ViewState | None = None
         self._sliders: Sliders | None = None
@@ -207,14 +221,14 @@ class Compare:
         content, views = prepared.content, self._views()
         if isinstance(content, Stack):
             layer = views["stack"]
-            step = self._step(content)
-            show_values(layer, content.shown(layer.ndim, step))
-            self._say(content.captions[step])
+            step = shown_step(layer, self._viewer.dims)
+            show_values(layer, content.shown(layer.ndim, step or 0))
+            self._caption.say("" if step is None else content.captions[step])
         elif isinstance(content, Mosaic):
             show_values(views[HEAT], content.heat)
             views[NAMES].features = content.titles
             views[NAMES].refresh_text()
-            if text_of(self._viewer).visible:
+            if self._caption.stands:
                 self._on_pointer()
         else:
             for name, heatmap in prepared.explanation.items():
@@ -300,9 +314,11 @@ class Compare:
         name : str or None
             A network layer; None shows all result layers (Overlay).
         """
+        self.chosen = name
         content = None if self._prepared is None else self._prepared.content
-        if isinstance(content, Stack) and name in content.names:
-            self._viewer.dims.set_current_step(0, content.names.index(name))
+        if isinstance(content, Stack):
+            if self._stack_layer is not None and self._is_complete and name in content.names:
+                go_to_step(self._stack_layer, self._viewer.dims, content.names.index(name))
         elif self.mode == "overlay":
             for key, layer in ResultLayers(self._viewer).heatmaps().items():
                 assign(layer, visible=name is None or key == name)
@@ -312,9 +328,11 @@ class Compare:
         if self._before is None:
             return
         self._viewer.cursor.events.position.disconnect(self._on_pointer)
-        self._viewer.dims.events.current_step.disconnect(self._on_step)
+        self._viewer.dims.events.point.disconnect(self._on_step)
+        self._viewer.layers.events.removed.disconnect(self._on_step)
         before, self._before, self._prepared, self._stack_layer = self._before, None, None, None
         self._sliders, self._built, self.wants_reset_view = None, 0, False
+        self._caption.give_back()
         # Else napari collects garbage and draws after every layer.
         with self._viewer.layers.batched_update():
             grid_of(self._viewer).enabled = False
@@ -336,32 +354,34 @@ class Compare:
         for outline in own_layers(self._viewer, "region"):
             index = min(index, self._viewer.layers.index(outline))
         self._insert(index, self._stack_layer)
-        self._viewer.dims.set_current_step(0, 0)
-        self._viewer.dims.events.current_step.connect(self._on_step)
+        content = prepared.content
+        assert isinstance(content, Stack)
+        first = content.names.index(self.chosen) if self.chosen in content.names else 0
+        go_to_step(self._stack_layer, self._viewer.dims, first)
+        self._viewer.dims.events.point.connect(self._on_step)
+        self._viewer.layers.events.removed.connect(self._on_step)
         self._on_step()
 
     def _on_step(self, event: Any = None) -> None:
         """Give the network layer that is shown its own colour scale and caption."""
         layer = self._stack_layer
         content = None if self._prepared is None else self._prepared.content
-        if layer is None or not isinstance(content, Stack) or marker_of(layer) is None:
+        if layer is None or not isinstance(content, Stack):
             return
-        step = self._step(content)
-        layer.contrast_limits = content.limits[step]
-        layer.contrast_limits_range = content.limits[step]
-        self._say(content.captions[step])
-
-    def _step(self, content: Stack) -> int:
-        """Network layer of a stack at which the slider stands."""
-        return min(max(int(self._viewer.dims.current_step[0]), 0), len(content.names) - 1)
+        if marker_of(layer) is None or layer not in self._viewer.layers:
+            self._caption.give_back()
+            return
+        step = shown_step(layer, self._viewer.dims)
+        if step is not None:
+            layer.contrast_limits = content.limits[step]
+            layer.contrast_limits_range = content.limits[step]
+        self._caption.say("" if step is None else content.captions[step])
+        name = "" if step is None else content.names[step]
+        self.chosen = name or self.chosen
+        self.stepped.emit(name)
 
     def _on_pointer(self, event: Any = None) -> None:
         """Read the mosaic's value under the pointer in raw units."""
         content = None if self._prepared is None else self._prepared.content
         if isinstance(content, Mosaic):
-            self._say(content.reading(self._viewer.cursor.position, self._viewer.dims))
-
-    def _say(self, text: str) -> None:
-        overlay = text_of(self._viewer)
-        overlay.text = text
-        overlay.visible = bool(text)
+            self._caption.say(content.reading(self._viewer.cursor.position, self._viewer.dims))

@@ -13,7 +13,8 @@ from .heatmaps import DEFAULT_SETTINGS, ResultSettings, shown_largest, shown_sca
 from .inputs import ImageInput
 from .on_demand import planes_on_demand
 from .ownership import mark
-from .placement import with_leading_axes
+from .placement import layer_grid, with_leading_axes
+from .planes import in_units_of, world_point
 from .replacing import Values
 
 if TYPE_CHECKING:
@@ -132,6 +133,26 @@ def build_stack(
 
     values = planes_on_demand((len(maps), *image.shape), np.float32, steps)
     return Stack(image, tuple(explanation), values, limits, captions)
+
+
+def shown_step(layer: Image, dims: Dims) -> int | None:
+    """Step of a stack's layer that napari shows; None where the slider is beyond all of them.
+
+    Other layers may have more axes in front, and smaller or more steps on the axis that is the
+    layer's first.
+    """
+    grid = layer_grid(layer)
+    # Halves as napari rounds them: what is said has to be of what is seen.
+    step = int(np.round(grid.to_pixels(world_point(grid, dims))[0]))
+    return step if 0 <= step < grid.shape[0] else None
+
+
+def go_to_step(layer: Image, dims: Dims, step: int) -> None:
+    """Move the slider of a stack's layer to one of its steps."""
+    grid = layer_grid(layer)
+    place = grid.to_world((step, *(0,) * (grid.ndim - 1)))[0]
+    unit = in_units_of(grid, np.ones(grid.ndim), dims)[0]
+    dims.set_point(dims.ndim - grid.ndim, float(place / unit))
 
 
 def _caption(heatmap: "Heatmap", settings: ResultSettings) -> str:

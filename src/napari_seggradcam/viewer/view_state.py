@@ -10,7 +10,6 @@ from .replacing import assign
 
 _GRID = ("stride", "shape", "spacing", "enabled")
 _CAMERA = ("center", "zoom", "angles")
-_TEXT = ("text", "visible")
 
 
 def grid_of(viewer: ViewerModel) -> Any:
@@ -31,11 +30,11 @@ def text_of(viewer: ViewerModel) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class ViewState:
-    """Grid, camera, sliders, text, visibility and selection of a viewer.
+    """Grid, camera, sliders, visibility and selection of a viewer.
 
     Attributes
     ----------
-    grid, camera, text : dict
+    grid, camera : dict
         Values of the fields that are put back.
     point : tuple of float
         The sliders' positions.
@@ -47,7 +46,6 @@ class ViewState:
 
     grid: dict[str, Any]
     camera: dict[str, Any]
-    text: dict[str, Any]
     point: tuple[float, ...]
     visible: list[tuple[Layer, bool]]
     selected: list[Layer]
@@ -60,7 +58,6 @@ class ViewState:
         return cls(
             grid={name: getattr(grid_of(viewer), name) for name in _GRID},
             camera={name: getattr(camera_of(viewer), name) for name in _CAMERA},
-            text={name: getattr(text_of(viewer), name) for name in _TEXT},
             point=tuple(viewer.dims.point),
             visible=[(layer, layer.visible) for layer in viewer.layers],
             selected=[*(layer for layer in selection if layer not in active), *active],
@@ -71,11 +68,7 @@ class ViewState:
         for layer, visible in self.visible:
             if layer in viewer.layers:
                 assign(layer, visible=visible)
-        for model, values in (
-            (grid_of(viewer), self.grid),
-            (camera_of(viewer), self.camera),
-            (text_of(viewer), self.text),
-        ):
+        for model, values in ((grid_of(viewer), self.grid), (camera_of(viewer), self.camera)):
             for name, value in values.items():
                 setattr(model, name, value)
         if viewer.dims.ndim == len(self.point):

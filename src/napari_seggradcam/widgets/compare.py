@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
@@ -56,6 +56,20 @@ class ResultRow:
     empty: str | None
     kept: float | None = None
     note: str | None = None
+
+
+class ChoiceTree(QTreeWidget):
+    """Rows of which one or none is chosen: a click on the chosen one takes the choice back."""
+
+    def selectionCommand(
+        self, index: QModelIndex, event: QEvent | None = None
+    ) -> QItemSelectionModel.SelectionFlag:
+        """What a click or key does to the selection; Qt asks for it."""
+        pressed = event is not None and event.type() == QEvent.Type.MouseButtonPress
+        if pressed and self.selectionModel().isSelected(index):
+            flags = QItemSelectionModel.SelectionFlag
+            return flags.Deselect | flags.Rows
+        return super().selectionCommand(index, event)
 
 
 class CompareSection(Section):
@@ -147,7 +161,7 @@ class CompareSection(Section):
     def _build_table(self) -> None:
         self.question = Message()
         self._column.addWidget(self.question)
-        self.table = QTreeWidget()
+        self.table = ChoiceTree()
         self.table.setAccessibleName("Heatmaps of the last run")
         self.table.setColumnCount(3)
         self.table.setHeaderLabels(["Network layer", "Maximum", "Kept"])
@@ -155,7 +169,9 @@ class CompareSection(Section):
         self.table.setRootIsDecorated(False)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.setToolTip("Click a row to show that heatmap alone, again to show all")
+        self.table.setToolTip(
+            "Click a row to show that heatmap alone, again to show all; in Stack, to go to it"
+        )
         header = self.table.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -230,8 +246,9 @@ class CompareSection(Section):
         self.fields.setVisible(bool(rows))
 
     def mark_row(self, name: str) -> None:
-        """Select the row of a network layer without asking for it to be shown."""
+        """Select the row of a network layer without asking for it to be shown; "" selects none."""
         self.table.blockSignals(True)
+        self.table.clearSelection()
         for item in self.table.findItems(name, Qt.MatchFlag.MatchExactly, 0):
             self.table.setCurrentItem(item)
         self.table.blockSignals(False)

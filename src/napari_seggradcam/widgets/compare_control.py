@@ -49,9 +49,9 @@ class CompareControl(QObject):
         self._answer: Answer | None = None
         self._job: Job | None = None
         self._delivery: Delivery | None = None
-        self._shown = ""
         self._wanted: str | None = None
         self._rest: Callable[[], None] | None = None
+        self.modes.stepped.connect(section.mark_row)
         section.mode_changed.connect(self._on_mode)
         section.looks_changed.connect(self._on_looks)
         section.signed_changed.connect(self._on_signed)
@@ -149,9 +149,9 @@ class CompareControl(QObject):
         explanation = result.explanation
         self._section.problem.clear()
         self._fill_table(explanation)
-        if self._shown not in explanation.layers:
-            self._shown = _first_to_show(explanation)
-        self._section.mark_row(self._shown)
+        if self.modes.chosen not in explanation.layers:
+            self.modes.chosen = _first_to_show(explanation)
+        self._section.mark_row(self.modes.chosen or "")
         if self._wanted is not None:
             self._section.show_mode(self._wanted)
             self._wanted = None
@@ -204,7 +204,7 @@ class CompareControl(QObject):
         mode, asked, looks = self._section.mode, self._answer, self.looks
         if mode == "overlay":
             self.modes.leave()
-            self.modes.show_only(self._shown or None)
+            self.modes.show_only(self.modes.chosen)
             return
 
         def work(_progress: Progress, _cancel: Cancel) -> Any:
@@ -232,8 +232,10 @@ class CompareControl(QObject):
         self._viewer.reset_view()
 
     def _on_row(self, name: str) -> None:
-        self._shown = name
-        self.modes.show_only(name or None)
+        if not name and self.modes.mode == "stack":  # which shows one in every case
+            self._section.mark_row(self.modes.chosen or "")
+        else:
+            self.modes.show_only(name or None)
 
     def _on_looks(self) -> None:
         looks = self.looks

@@ -1,5 +1,6 @@
 """Method, score and extent in the dock: what is asked, what needs Run, and what is said of it."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from dock_fixtures import a_region, heatmap_layers, run_script, wait, wait_idle
 from napari_seggradcam.explain.methods.known import METHODS
 from napari_seggradcam.explain.scores import REDUCTIONS, SCORES
 from napari_seggradcam.viewer.ownership import own_layers
+from napari_seggradcam.widgets import live_control
 from napari_seggradcam.widgets import method as method_fields
 
 
@@ -167,6 +169,28 @@ def test_another_score_is_asked_by_run(answered: Any, qtbot: Any) -> None:
     assert "mean margin against nucleus" in answered.compare.question.text()
 
 
+@pytest.mark.parametrize(
+    ("field", "other", "said"),
+    [
+        ("method", "sobel", "not made of the kept gradients"),
+        ("score", "margin", "Another score"),
+        ("reduce", "mean", "Another score"),
+    ],
+)
+def test_what_is_shown_is_said_again_when_it_is_chosen_again(
+    answered: Any, field: str, other: str, said: str
+) -> None:
+    note, box = answered.run.note, getattr(answered.method, field)
+    before, chosen = note.text(), box.value
+    box.value = other
+    assert said in note.text()
+    box.value = chosen
+    assert note.text() == before
+    note.say("Script copied", "hint")
+    answered.method.changed.emit()
+    assert note.text() == "Script copied"
+
+
 def test_a_choice_while_it_computes_is_answered_when_that_is_done(
     answered: Any, qtbot: Any
 ) -> None:
@@ -215,6 +239,47 @@ def test_signed_maps_take_the_place_of_heatmaps_and_go_again(
         np.testing.assert_array_equal(layer.data, before[name])
         assert layer.colormap.name == "inferno"
     assert passes.count == 0
+
+
+@pytest.mark.parametrize("mode", ["overlay", "grid", "stack"])
+def test_a_late_answer_of_the_other_kind_of_maps_is_shown_anew(
+    answered: Any, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """It was prepared as heatmaps; meanwhile signed maps were asked for."""
+    answered.compare.modes[mode].click()
+    wait_idle(qtbot, answered)
+    at_once, opened, delivered = live_control.answer_at_once, threading.Event(), []
+
+    def late(*args: Any) -> Any:
+        opened.wait(30)
+        return at_once(*args)
+
+    monkeypatch.setattr(live_control, "answer_at_once", late)
+    answered.run_control.delivering.connect(delivered.append)
+    answered.method.method.value = "layer-cam"
+    assert answered.live_control.running
+    answered.compare.signed.value = True
+    wait_idle(qtbot, answered)
+    assert not delivered
+    opened.set()
+    wait_live(qtbot, answered, "layer-cam")
+    wait_idle(qtbot, answered)
+    assert len(delivered) == 1
+    maps = answered.compare_control.answer.explanation
+    assert maps.record["question"]["method"] == "layer-cam"
+    for name, layer in heatmap_layers(viewer).items():
+        np.testing.assert_array_equal(layer.data, maps[name].signed)
+        furthest = np.abs(maps[name].signed).max()
+        assert layer.contrast_limits == pytest.approx([-furthest, furthest])
+    shown = {
+        layer.metadata["napari_seggradcam"]["key"]: layer for layer in own_layers(viewer, "view")
+    }
+    assert (answered.compare_control.modes.mode, bool(shown)) == (mode, mode != "overlay")
+    if mode == "stack":
+        signed = np.stack([one.resized(signed=True) for one in maps.values()])
+        np.testing.assert_array_equal(shown["stack"].data, signed)
+    for name in maps if mode == "grid" else ():
+        np.testing.assert_array_equal(shown[f"heatmap · {name}"].data, maps[name].signed)
 
 
 def test_the_copied_script_asks_with_all_options(answered: Any, qtbot: Any, tmp_path: Any) -> None:

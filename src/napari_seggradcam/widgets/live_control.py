@@ -17,7 +17,7 @@ from ..errors import SegGradCamError
 from ..viewer.compare import Prepared
 from .compare_control import CompareControl
 from .job import Cancel, Job, Progress
-from .method import MethodFields
+from .method import NEEDS_RUN, MethodFields
 from .question import Answer, ImageExplainer, Question, answer_at_once
 from .run_control import RunControl, sentence
 
@@ -48,6 +48,7 @@ class LiveControl(QObject):
         self._explainers = explainers
         self._job: Job | None = None
         self._again = False
+        self._told = ""
         method.changed.connect(self.ask)
         run.changed.connect(self._on_free)
         compare.changed.connect(self._on_free)
@@ -72,19 +73,33 @@ class LiveControl(QObject):
         if self.running or self._run.running or self._compare.building:
             self._again = True
             return
-        if self._run.reason or self._method.how == asked.question.how:
+        if self._method.how == asked.question.how:
+            self._take_back(asked)
+            return
+        if self._run.reason:
             return
         try:
             question = self._run.ask()
         except SegGradCamError as error:
-            self._run.say(str(error))
+            self._tell(str(error))
             return
         explainer = self._explainers.at_hand(question.opened.network, question.layers)
         why_not = _why_not(question, asked, self._method.at_once, explainer)
         if why_not:
-            self._run.say(why_not)
+            self._tell(why_not)
         else:
             self._start(question, asked, explainer)
+
+    def _tell(self, why_not: str) -> None:
+        """Say why what is chosen is not what is shown."""
+        self._told = why_not
+        self._run.say(why_not)
+
+    def _take_back(self, asked: Answer) -> None:
+        """Say what is shown, where it was said that something else was chosen."""
+        if self._told and self._told == self._run.said:
+            self._run.say(sentence(asked.explanation))
+        self._told = ""
 
     def _start(self, question: Question, asked: Answer, explainer: Any) -> None:
         prepare = self._compare.prepare
@@ -112,7 +127,7 @@ class LiveControl(QObject):
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, SegGradCamError):
             raise error
-        self._run.say(str(error))
+        self._tell(str(error))
 
     def _on_ended(self) -> None:
         self._job = None
@@ -128,7 +143,7 @@ def _why_not(question: Question, asked: Answer, at_once: bool, explainer: Any) -
     """Why a question has to be asked by Run; empty if it need not."""
     before = asked.question
     if not at_once:
-        return "This method runs the network again: press Run."
+        return NEEDS_RUN
     if question.keep:
         return "Previous heatmaps are kept: press Run for new ones."
     if question.opened is not before.opened:

@@ -57,7 +57,7 @@ EXTENTS = (
     ),
     ("Distance", "distance", "Positions no further from the region than the network sees."),
 )
-_AGAIN = "This method runs the network again: press Run."
+NEEDS_RUN = "This method is not made of the kept gradients: press Run."
 
 
 class MethodFields(QWidget):
@@ -197,7 +197,7 @@ class MethodFields(QWidget):
             self._options[name] = self._make_options(facts)
         self._show_options(name)
         self.method.native.setToolTip("" if facts is None else facts.what)
-        self.again.say("" if facts is None or facts.at_once else _AGAIN, "hint")
+        self.again.say("" if facts is None or facts.at_once else NEEDS_RUN, "hint")
         self._on_changed()
 
     def _make_options(self, facts: MethodFacts) -> dict[str, Any]:

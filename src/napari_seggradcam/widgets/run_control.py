@@ -189,6 +189,11 @@ class RunControl(QObject):
         if not self.running:
             self._section.note.say(text, "hint")
 
+    @property
+    def said(self) -> str:
+        """What stands below Run."""
+        return self._section.note.text()
+
     def deliver(self, result: Answer) -> None:
         """Hand an answer to the viewer, a layer per turn of the event loop."""
         self._run_id = result.question.run_id

@@ -1,5 +1,6 @@
 """Compare, save, figure, Copy as Python, and the Preferences page."""
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
 from dock_fixtures import heatmap_layers, run_script, wait, wait_idle
+from napari_seggradcam.errors import ExplanationFileError
 from napari_seggradcam.widgets.compare import ResultRow
 from napari_seggradcam.widgets.settings import Settings, read_settings
 from napari_seggradcam.widgets.theme import style_sheet
@@ -48,6 +50,42 @@ def test_saving_writes_what_can_be_opened(answered: Any, qtbot: Any, tmp_path: P
     shown = answered.compare_control._answer.explanation
     assert again.layers == shown.layers
     np.testing.assert_array_equal(again.region, shown.region)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_file_is_written_whatever_is_shown_meanwhile(
+    answered: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    save, opened = sgc.Explanation.save, threading.Event()
+
+    def late(explanation: Any, path: Path) -> None:
+        opened.wait(30)
+        if fails:
+            raise ExplanationFileError("The disk is full.")
+        save(explanation, path)
+
+    monkeypatch.setattr(sgc.Explanation, "save", late)
+    answered.compare_control.save(tmp_path / "first.sgc.zarr")
+    for mode in ("grid", "stack", "overlay", "stack"):
+        answered.compare.modes[mode].click()
+    wait_idle(qtbot, answered)
+    assert answered.compare_control.modes.mode == "stack"
+    assert answered.compare.problem.text() == "Writing first.sgc.zarr…"
+    assert not answered.compare.save_button.isEnabled()
+    answered.compare.clear_button.click()
+    opened.set()
+    said = "The disk is full." if fails else f"Saved {tmp_path / 'first.sgc.zarr'}"
+    wait(qtbot, lambda: answered.compare.problem.text() == said)
+    assert answered.compare.save_button.isEnabled()
+    assert (tmp_path / "first.sgc.zarr").exists() != fails
+
+
+def test_one_file_is_written_at_a_time(answered: Any, qtbot: Any, tmp_path: Path) -> None:
+    answered.compare_control.save(tmp_path / "first")
+    answered.compare_control.save_figure(tmp_path / "second")
+    assert "A file is being written" in answered.compare.problem.text()
+    wait(qtbot, lambda: "Saved" in answered.compare.problem.text())
+    assert not (tmp_path / "second.png").exists()
 
 
 def test_a_folder_that_is_not_ours_is_not_overwritten(

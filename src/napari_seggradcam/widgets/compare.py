@@ -211,6 +211,11 @@ class CompareSection(Section):
         """Whether the table has rows."""
         return self.table.topLevelItemCount() > 0
 
+    def show_writing(self, writing: bool) -> None:
+        """Offer to save one file at a time."""
+        for one in (self.save_button, self.figure_button):
+            one.setEnabled(not writing)
+
     def show_mode(self, word: str) -> None:
         """Press a mode's button without asking for the mode."""
         self.blockSignals(True)

@@ -48,6 +48,7 @@ class CompareControl(QObject):
         self.modes = Compare(viewer)
         self._answer: Answer | None = None
         self._job: Job | None = None
+        self._writing: Job | None = None
         self._delivery: Delivery | None = None
         self._wanted: str | None = None
         self._rest: Callable[[], None] | None = None
@@ -304,8 +305,17 @@ class CompareControl(QObject):
             write()
             return path
 
+        if self._writing is not None:
+            self._section.problem.say("A file is being written; save this one after it.", "warning")
+            return
         self._section.problem.say(f"Writing {path.name}…", "hint")
-        self._start(Job(f"writing {path.name}", work), self._on_written)
+        self._section.show_writing(True)
+        # Kept apart from what modes need, which is given up for another mode.
+        self._writing = Job(f"writing {path.name}", work)
+        self._writing.succeeded.connect(self._on_written)
+        self._writing.failed.connect(self._on_failed)
+        self._writing.ended.connect(self._on_writing_ended)
+        self._writing.start()
 
     def _start(self, job: Job, then: Any, at_once: bool = False) -> None:
         self._job = job
@@ -320,6 +330,10 @@ class CompareControl(QObject):
 
     def _on_written(self, path: Path) -> None:
         self._section.problem.say(f"Saved {path}", "hint")
+
+    def _on_writing_ended(self) -> None:
+        self._writing = None
+        self._section.show_writing(False)
 
     def _on_failed(self, error: Exception) -> None:
         self._section.problem.say(str(error), "error")

@@ -624,3 +624,27 @@ def test_the_reading_leaves_the_users_words(
     assert (text.text, text.visible) == ("user's words", True)
     compare.leave()
     assert (text.text, text.visible) == ("user's words", True)
+
+
+def test_names_of_a_mosaic_stand_in_their_tiles_in_2d_and_3d(
+    viewer: ViewerModel, volume: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    """In 3D napari centres text, whatever its anchor, and volumes hide what is behind them."""
+    explanation, compare = make_explanation(volume.shape, MANY), Compare(viewer)
+    for ndisplay in (2, 3):
+        viewer.dims.ndisplay = ndisplay
+        prepared = Compare.prepare("grid", explanation, volume)
+        for _ in compare.enter(prepared):
+            pass
+        names, tiling = views(viewer)[-1], prepared.content.tiling
+        assert names.text.blending == "translucent_no_depth"
+        for shown in (ndisplay, 5 - ndisplay, ndisplay):
+            viewer.dims.ndisplay = shown
+            within = names.data - tiling.corners
+            if shown == 2:
+                np.testing.assert_array_equal(within, 0)
+            else:
+                np.testing.assert_allclose(within[:, 1], tiling.tile[1] / 2)
+                assert (within[:, 0] > 0).all()
+                assert (within[:, 0] < tiling.tile[0] / 4).all()
+        compare.leave()

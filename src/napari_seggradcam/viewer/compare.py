@@ -285,6 +285,10 @@ class Compare:
             if self._prepared is not prepared:
                 return
         self._built = index + 1
+        if isinstance(prepared.content, Mosaic):
+            self._viewer.dims.events.ndisplay.connect(self._on_display)
+            if self._viewer.dims.ndisplay == 3:
+                self._on_display()
         if prepared.content is None:
             # Last: napari lays out a grid that is on again for every layer that is added.
             grid = grid_of(self._viewer)
@@ -328,6 +332,7 @@ class Compare:
         if self._before is None:
             return
         self._viewer.cursor.events.position.disconnect(self._on_pointer)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_display)
         self._viewer.dims.events.point.disconnect(self._on_step)
         self._viewer.layers.events.removed.disconnect(self._on_step)
         before, self._before, self._prepared, self._stack_layer = self._before, None, None, None
@@ -379,6 +384,13 @@ class Compare:
         name = "" if step is None else content.names[step]
         self.chosen = name or self.chosen
         self.stepped.emit(name)
+
+    def _on_display(self, event: Any = None) -> None:
+        """Let the names of a mosaic stand where 2D or 3D has them."""
+        content = None if self._prepared is None else self._prepared.content
+        names = self._views().get(NAMES)
+        if isinstance(content, Mosaic) and names is not None:
+            names.data = content.title_places(self._viewer.dims.ndisplay)
 
     def _on_pointer(self, event: Any = None) -> None:
         """Read the mosaic's value under the pointer in raw units."""

@@ -40,6 +40,9 @@ HEAT = "heatmaps"
 NAMES = "names"
 """Keys of the layers that show values."""
 
+_CENTRED = (0.12, 0.5)
+"""Middle of a centred name, as shares of a tile's rows and columns."""
+
 
 @dataclass(frozen=True, eq=False)
 class TileValues:
@@ -222,13 +225,22 @@ class Mosaic:
         index[-2:] -= self.tiling.corners[tile]
         return tile, tuple(int(number) for number in index)
 
-    def _titles(self, transform: dict[str, Any]) -> Points:
-        """Name and largest value at the top left of every tile."""
+    def title_places(self, ndisplay: int) -> NDArray[np.float64]:
+        """Data of the layer of names: where they stand when so many axes are displayed.
+
+        At the top left of every tile, and in 3D, where napari centres text, inside its upper edge.
+        """
         # Only the tiled axes and those behind them, so that the names show in every plane.
         first = self.image.spatial_axes[-2]
-        count = self.image.grid.ndim - first
-        points = np.zeros((len(self.values.maps), count))
-        points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = self.tiling.corners
+        points = np.zeros((len(self.values.maps), self.image.grid.ndim - first))
+        within = self.tiling.tile * _CENTRED if ndisplay == 3 else 0
+        places = self.tiling.corners + within
+        points[:, [axis - first for axis in self.image.spatial_axes[-2:]]] = places
+        return points
+
+    def _titles(self, transform: dict[str, Any]) -> Points:
+        """Name and largest value in every tile."""
+        points = self.title_places(2)
         layer = Points(
             points,
             name="mosaic · names",
@@ -242,8 +254,9 @@ class Mosaic:
                 "anchor": "lower_left",
                 "color": "white",
                 "size": 9,
+                "blending": "translucent_no_depth",  # else volumes hide it
             },
-            **last_axes(transform, count),
+            **last_axes(transform, points.shape[1]),
         )
         layer.editable = False
         return mark(layer, "view", NAMES)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtWidgets import QComboBox, QLabel, QStyle, QStyleOptionComboBox, QWidget
 
 import napari_seggradcam as sgc
 from dock_fixtures import (
@@ -185,6 +186,51 @@ def test_another_method_is_drawn_without_run(open_window: Any, qtbot: Any) -> No
     np.testing.assert_array_equal(heatmap_layers(viewer)[name].data, explanation[name].heatmap)
     assert list(viewer.layers) == layers
     assert (viewer.screenshot(canvas_only=True, flash=False) != before).any()
+
+
+def test_in_a_narrow_dock_choices_are_whole_and_labels_in_one_column(
+    open_window: Any, qtbot: Any
+) -> None:
+    viewer, dock = open_window()
+    add_sample(viewer)
+    wait_ready(qtbot, dock)
+    frame = dock.parentWidget()
+    frame.setFloating(True)
+    frame.resize(280, 900)
+    fields = dock.method
+    fields.header.click()
+    fields.score.value, fields.extent.value = "log-probability", "mass"
+    for name in fields.method.choices:
+        fields.method.value = name
+        settle(qtbot)
+        assert dock.width() <= 300
+        for box in fields.body.findChildren(QComboBox):
+            if box.isVisible():
+                assert room_of(box) >= box.fontMetrics().horizontalAdvance(box.currentText())
+        labels = [one for one in fields.body.findChildren(QLabel, "sgc_label") if one.isVisible()]
+        values = [one.buddy() for one in labels]
+        assert len({left_of(one, fields) for one in labels}) == 1
+        assert len({(left_of(one, fields), one.width()) for one in values}) == 1
+        rows = [one.mapTo(fields, QPoint(0, 0)).y() for one in values]
+        assert len(set(rows)) == len(rows)
+    (label,) = [
+        one for one in dock.region.findChildren(QLabel, "sgc_label") if one.text() == "From"
+    ]
+    first = dock.region.first.what.native
+    assert label.alignment() & Qt.AlignmentFlag.AlignTop
+    assert label.mapTo(dock, QPoint(0, 0)).y() == first.mapTo(dock, QPoint(0, 0)).y()
+
+
+def room_of(box: QComboBox) -> int:
+    """Width for the text of a combo box."""
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    style, part = box.style(), QStyle.SubControl.SC_ComboBoxEditField
+    return style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, box).width()
+
+
+def left_of(widget: QWidget, ancestor: QWidget) -> int:
+    return widget.mapTo(ancestor, QPoint(0, 0)).x()
 
 
 def test_ctrl_click_on_the_canvas(open_window: Any, qtbot: Any) -> None:

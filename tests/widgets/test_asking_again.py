@@ -169,6 +169,22 @@ def test_another_score_is_asked_by_run(answered: Any, qtbot: Any) -> None:
     assert "mean margin against nucleus" in answered.compare.question.text()
 
 
+@pytest.mark.parametrize("target", [0, "predicted"])
+def test_a_class_against_itself_is_named_as_the_dock_names_it(
+    answered: Any, qtbot: Any, target: int | str
+) -> None:
+    fields, shown = answered.method, answered.compare_control.answer
+    answered.region.target.value = target
+    fields.score.value = "margin"
+    fields.versus.value = shown.explanation.target if target == "predicted" else target
+    run_for(qtbot, answered)
+    name = answered.network_control.opened.card.classes[fields.versus.value]
+    note = answered.run.note
+    assert note.level == "error"
+    assert note.text().startswith(f"The margin of {name} is asked against {name} itself.")
+    assert "under Against" in note.text()
+
+
 @pytest.mark.parametrize(
     ("field", "other", "said"),
     [
@@ -239,6 +255,26 @@ def test_signed_maps_take_the_place_of_heatmaps_and_go_again(
         np.testing.assert_array_equal(layer.data, before[name])
         assert layer.colormap.name == "inferno"
     assert passes.count == 0
+
+
+def test_of_signed_maps_nothing_is_said_to_be_truncated(answered: Any, qtbot: Any) -> None:
+    section, table = answered.compare, answered.compare.table
+    answered.method.extent.value = "mass"
+    wait(qtbot, lambda: not table.isColumnHidden(2))
+    wait_idle(qtbot, answered)
+    shown = answered.compare_control.answer.explanation
+    assert "truncated to 95 % of the mass" in section.question.text()
+    section.signed.value = True
+    wait_idle(qtbot, answered)
+    assert "truncated" not in section.question.text()
+    assert table.isColumnHidden(2)
+    assert not section.reasons.text()
+    for row, one in enumerate(shown.values()):
+        assert table.topLevelItem(row).text(1) == f"±{np.abs(one.signed).max():.3g}"
+    section.signed.value = False
+    wait_idle(qtbot, answered)
+    assert "truncated to 95 % of the mass" in section.question.text()
+    assert not table.isColumnHidden(2)
 
 
 @pytest.mark.parametrize("mode", ["overlay", "grid", "stack"])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -216,6 +217,22 @@ def test_a_cell_shows_both_regions_and_their_difference(
     assert compared.weights.chosen.text().startswith(f"label {first} and label {second}: cosine")
 
 
+def test_the_pair_stays_marked_under_the_other_measure(
+    compared: ComparisonWidget, qtbot: Any
+) -> None:
+    section = compared.weights
+    run(qtbot, compared, section)
+    section.pair_clicked.emit(0, 2)
+    said = section.chosen.text()
+    for word in ("rank", "cosine"):
+        section.measures[word].click()
+        assert section.chosen.text() == said
+        assert len(section.similarity._marks) == 2
+    run(qtbot, compared, section)
+    assert not section.chosen.text()
+    assert not section.similarity._marks
+
+
 def test_a_bar_shows_its_feature_map_alone(
     compared: ComparisonWidget, viewer: Any, qtbot: Any
 ) -> None:
@@ -401,6 +418,45 @@ def test_network_layers_are_compared_for_the_main_docks_question(
         )
     else:
         assert section.recommendation.text().startswith("No network layer is recommended")
+
+
+def test_numbers_below_the_plot_stand_apart_in_a_narrow_dock(
+    compared: ComparisonWidget, viewer: Any, qtbot: Any
+) -> None:
+    compared.resize(280, 900)
+    run(qtbot, compared, compared.layers)
+    plot = compared.layers.plot
+    for low in (-1.0, 0.0):
+        rows = [row_with(row, mask_echo=low, edge_echo=0.5, blindness=0.5) for row in plot._rows]
+        plot.show_rows(rows)
+        plot.canvas.draw()
+        for axes in plot.figure.axes:
+            boxes = [one.get_window_extent() for one in axes.get_xticklabels() if one.get_text()]
+            ends = sorted((box.x0, box.x1) for box in boxes)
+            assert len(ends) >= 2
+            assert all(first[1] + 2 < second[0] for first, second in pairwise(ends))
+
+
+def row_with(row: Any, **others: float) -> Any:
+    """What the plot reads of a row, with other correlations."""
+    names = ("name", "share", "recommended", "empty", "role", "level")
+    return SimpleNamespace(**{name: getattr(row, name) for name in names}, **others)
+
+
+def test_pixels_of_both_sides_of_a_region_are_counted(
+    compared: ComparisonWidget, viewer: Any, qtbot: Any
+) -> None:
+    main = compared.main.dock
+    main.region.operation.value = "contrast"
+    main.region.second.what.value = viewer.layers["three"]
+    wait(qtbot, lambda: "against" in main.region.readout.text())
+    drawn, other = viewer.layers["drawn"].data > 0, some_labels() > 0
+    both = int((drawn & ~other).sum() + (other & ~drawn).sum())
+    assert main.region.readout.text() == (
+        f"{int((drawn & ~other).sum())} px against {int((other & ~drawn).sum())} px"
+    )
+    run(qtbot, compared, compared.layers)
+    assert f" in {both} px, score " in compared.layers.question.text()
 
 
 def test_a_network_layer_is_chosen_in_the_main_dock_or_its_heatmap_shown(

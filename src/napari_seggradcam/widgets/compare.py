@@ -42,13 +42,15 @@ class ResultRow:
     name : str
         Network layer.
     maximum : float
-        Largest value.
+        Largest value; of a signed map the one furthest from zero, without its sign.
     empty : str or None
         Why it is zero everywhere.
     kept : float or None
         Share of its positions that truncation has kept.
     note : str or None
         What is to be said of the truncation.
+    signed : bool
+        Whether the signed map is meant.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ResultRow:
     empty: str | None
     kept: float | None = None
     note: str | None = None
+    signed: bool = False
 
 
 class ChoiceTree(QTreeWidget):
@@ -279,9 +282,11 @@ class CompareSection(Section):
 
 def _fill(item: QTreeWidgetItem, row: ResultRow) -> None:
     kept = "" if row.kept is None else share_in_words(row.kept)
-    item.setText(1, "empty" if row.empty else f"{row.maximum:.3g}")
+    sign = "±" if row.signed else ""
+    item.setText(1, "empty" if row.empty else f"{sign}{row.maximum:.3g}")
     item.setText(2, kept.removeprefix("kept "))
-    told = row.empty or f"{row.name}: maximum {row.maximum:.6g}" + (f", {kept}" if kept else "")
+    told = f"{row.name}: maximum {sign}{row.maximum:.6g}" + (f", {kept}" if kept else "")
+    told = row.empty or told
     for column in range(3):
         item.setToolTip(column, told if row.note is None else f"{told}\n{row.note}")
     for column in (1, 2):

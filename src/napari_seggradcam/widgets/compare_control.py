@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog
 from ..errors import SegGradCamError
 from ..explain.words import extent_in_words, method_in_words, score_in_words
 from ..viewer.compare import Compare, Prepared
-from ..viewer.heatmaps import restyle
+from ..viewer.heatmaps import restyle, shown_largest
 from ..viewer.ownership import marker_of, own_layers
 from ..viewer.replacing import assign
 from ..viewer.results import ResultLayers, ResultSettings
@@ -160,11 +160,9 @@ class CompareControl(QObject):
         self._enter()
 
     def _fill_table(self, explanation: Any) -> None:
-        maps = explanation.values()
-        rows = [
-            ResultRow(one.name, one.largest, one.empty, one.kept_share, one.note) for one in maps
-        ]
-        self._section.show_results(in_words(explanation), rows)
+        looks = self.looks
+        rows = [_row(one, looks) for one in explanation.values()]
+        self._section.show_results(in_words(explanation, looks.signed), rows)
 
     def show_image(self) -> None:
         """Go to Overlay, where the image can be drawn on, until the next answer."""
@@ -351,6 +349,14 @@ def _shows_heat(view: Image) -> bool:
     return key.startswith(("heatmap", "stack"))
 
 
+def _row(heatmap: Any, looks: ResultSettings) -> ResultRow:
+    """What the table says of a heatmap, or of its signed map, which nothing truncates."""
+    largest = shown_largest(heatmap, looks)
+    if looks.signed:
+        return ResultRow(heatmap.name, largest, None if largest else heatmap.empty, signed=True)
+    return ResultRow(heatmap.name, largest, heatmap.empty, heatmap.kept_share, heatmap.note)
+
+
 def _first_to_show(explanation: Any) -> str:
     """Return the bottleneck, which the paper shows, or the deepest of what was asked."""
     names: list[str] = list(explanation.layers)
@@ -376,10 +382,10 @@ def draw_figure(result: Answer, path: Path) -> None:
     )
 
 
-def in_words(explanation: Any) -> str:
-    """What was asked, in a sentence."""
+def in_words(explanation: Any, signed: bool = False) -> str:
+    """What was asked, in a sentence; signed maps are not truncated."""
     asked, classes = explanation.record["question"], explanation.record["network"]["classes"]
-    extent = extent_in_words(asked)
+    extent = "" if signed else extent_in_words(asked)
     words = (
         f"{method_in_words(asked)} of the {score_in_words(asked, classes)}:"
         f" {explanation.class_name} in {explanation.region_size:,} px"

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QLayout,
     QPushButton,
     QSizePolicy,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -216,8 +217,8 @@ class FieldGrid(QGridLayout):
         self.setColumnMinimumWidth(0, LABEL_WIDTH)
         self.setColumnStretch(1, 1)
 
-    def add(self, text: str, value: QWidget | QLayout) -> QLabel:
-        """Append a row.
+    def add(self, text: str, value: QWidget | QLayout, row: int | None = None) -> QLabel:
+        """Add a row.
 
         Parameters
         ----------
@@ -225,20 +226,27 @@ class FieldGrid(QGridLayout):
             The label.
         value : QWidget or QLayout
             What stands beside it.
+        row : int, optional
+            Where; by default below all others. Rows whose widgets are hidden take no space, so that
+            one row can have several fields of which one is shown.
 
         Returns
         -------
         QLabel
             The label, to hide it together with its value.
         """
-        row = self.rowCount()
+        row = self.rowCount() if row is None else row
         label = QLabel(text)
         label.setObjectName("sgc_label")
         label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.addWidget(label, row, 0)
-        if value.sizeHint().height() > 2 * label.sizeHint().height() + 8:
+        top = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
+        if isinstance(value.layout(), QVBoxLayout):
+            # Lines may come: the label stays beside the first one, a field.
+            label.setAlignment(top)
+        elif value.sizeHint().height() > 2 * label.sizeHint().height() + 8:
             # Beside several lines the label belongs to the first one.
-            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            label.setAlignment(top)
             label.setContentsMargins(0, 4, 0, 0)
         if isinstance(value, QLayout):
             self.addLayout(value, row, 1)

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ..explain.words import method_title
-from .fields import FieldGrid, combo, percent, refill, value_field
+from .fields import LABEL_WIDTH, FieldGrid, combo, percent, refill, value_field
 from .how import How, Truncation
 from .message import Message
 
@@ -50,13 +50,14 @@ EXTENTS = (
         "Positions with a gradient: exactly those that the score depends on.",
     ),
     (
-        "Share of the mass",
+        "Share of mass",
         "mass",
         "The smallest set of positions that has this share of the sum of |gradient times feature"
         " map|.",
     ),
     ("Distance", "distance", "Positions no further from the region than the network sees."),
 )
+_MOST_OPTIONS = 16  # rows above the score's
 NEEDS_RUN = "This method is not made of the kept gradients: press Run."
 
 
@@ -83,6 +84,7 @@ class MethodFields(QWidget):
         self._begin = begin.method
         # By method and option, so that a method that is chosen again has its values of before.
         self._options: dict[str, dict[str, Any]] = {}
+        self._rows: dict[str, list[tuple[QWidget, QWidget]]] = {}
         self.header = QPushButton()
         self.header.setObjectName("sgc_subheader")
         self.header.setCheckable(True)
@@ -120,18 +122,17 @@ class MethodFields(QWidget):
         column = QVBoxLayout(self.body)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
-        first, self._rows, last = FieldGrid(), QVBoxLayout(), FieldGrid()
-        first.add("Method", self.method.native)
-        column.addLayout(first)
-        self._rows.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(self._rows)
+        # The names of methods are long, and the header says that they are methods.
+        column.addWidget(self.method.native)
         column.addWidget(self.again)
-        last.add("Score", self.score.native)
-        self._against = last.add("Against", self.versus.native)
-        last.add("Region", self.reduce.native)
-        last.add("Extent", self.extent.native)
-        self._share_label = last.add("Share", self.share.native)
-        column.addLayout(last)
+        # One grid, so that all labels have one width; a method's options come when it is chosen.
+        self._grid, below = FieldGrid(), _MOST_OPTIONS
+        self._grid.add("Score", self.score.native, below)
+        self._against = self._grid.add("Against", self.versus.native)
+        self._grid.add("Region", self.reduce.native)
+        self._grid.add("Extent", self.extent.native)
+        self._share_label = self._grid.add("Share", self.share.native)
+        column.addLayout(self._grid)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(5)
@@ -207,20 +208,24 @@ class MethodFields(QWidget):
             if box is not None:
                 box.changed.connect(self._on_changed)
                 boxes[option.name] = box
-        if boxes:
-            grid_widget = QWidget()
-            grid = FieldGrid()
-            grid_widget.setLayout(grid)
-            for option_name, box in boxes.items():
-                grid.add(option_name.replace("_", " ").capitalize(), box.native)
-            grid_widget.setProperty("method", facts.name)
-            self._rows.addWidget(grid_widget)
+        self._rows[facts.name] = [
+            (self._label(option, box, row), box.native)
+            for row, (option, box) in enumerate(boxes.items())
+        ]
         return boxes
 
+    def _label(self, option: str, box: Any, row: int) -> QWidget:
+        """Add an option to the grid; a long name takes two lines rather than the values' room."""
+        label = self._grid.add(option.replace("_", " ").capitalize(), box.native, row)
+        label.setWordWrap(True)
+        label.setMaximumWidth(LABEL_WIDTH)
+        return label
+
     def _show_options(self, name: str) -> None:
-        for index in range(self._rows.count()):
-            rows = self._rows.itemAt(index).widget()
-            rows.setVisible(rows.property("method") == name)
+        for method, rows in self._rows.items():
+            for row in rows:
+                for widget in row:
+                    widget.setVisible(method == name)
 
     def _on_changed(self, _value: Any = None) -> None:
         self._say()

@@ -7,7 +7,8 @@ is kept between questions about one image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from napari.components import Dims
 from numpy.typing import NDArray
 
-from ..errors import SegGradCamError
+from ..errors import SegGradCamError, TargetError
 from ..viewer.inputs import ImageInput, InputPlan
 from .how import How
 from .network_opening import OpenedNetwork
@@ -236,6 +237,24 @@ def region_of(question: Question, explainer: Any) -> Drawn:
     return question.choice.draw(question.plan, question.dims, prediction)
 
 
+@contextmanager
+def _in_words_of_the_dock(question: Question) -> Iterator[None]:
+    """Name class and field where a class is asked against itself.
+
+    Which class is predicted is known too late to say so before.
+    """
+    try:
+        yield
+    except TargetError as error:
+        if question.how.versus is None:
+            raise
+        name = question.opened.card.classes[question.how.versus]
+        raise TargetError(
+            f"The margin of {name} is asked against {name} itself."
+            " Choose another class under Against in section 4, or under Class in section 3."
+        ) from error
+
+
 def answer(
     question: Question,
     explainers: ImageExplainer,
@@ -262,14 +281,15 @@ def answer(
     image = read_image(question.plan)
     explainer = explainers.of(question.opened.network, image)
     mask = region_of(question, explainer)
-    explanation = explainer.explain(
-        mask,
-        target=question.target,
-        layers=question.layers,
-        progress=progress,
-        cancel=cancel,
-        **question.how.arguments,
-    )
+    with _in_words_of_the_dock(question):
+        explanation = explainer.explain(
+            mask,
+            target=question.target,
+            layers=question.layers,
+            progress=progress,
+            cancel=cancel,
+            **question.how.arguments,
+        )
     prediction = explainer.prediction if question.choice.needs_prediction else None
     return Answer(question, image, explanation, prediction)
 

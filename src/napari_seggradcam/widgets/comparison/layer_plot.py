@@ -79,7 +79,7 @@ class LayerPlot(Plot):
         for label, row in zip(axes.get_yticklabels(), self._rows, strict=True):
             label.set_fontweight("bold" if row.recommended else "normal")
             label.set_alpha(0.5 if row.empty else 1)
-        axes.locator_params(axis="x", nbins=3)
+        axes.locator_params(axis="x", nbins=2)
         axes.set_xlabel("% of score")
 
     def _draw_echoes(self, axes: Axes) -> None:
@@ -89,7 +89,9 @@ class LayerPlot(Plot):
             axes.plot(values, places, marker, color=colour, markersize=4, label=name, clip_on=False)
         low = min((getattr(row, one[0]) for row in self._rows for one in _ECHOES), default=0)
         axes.set_xlim(-1 if low < -0.25 else -0.25, 1)
-        axes.set_xticks([0, 0.5, 1])
+        # In a narrow dock there is room for no more.
+        axes.set_xticks([-1, 0, 1] if low < -0.25 else [0, 1])
+        axes.xaxis.set_major_formatter("{x:z.0f}")
         axes.set_xlabel("correlation")
         axes.figure.legend(
             *axes.get_legend_handles_labels(),

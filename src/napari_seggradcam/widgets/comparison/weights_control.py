@@ -29,6 +29,7 @@ class WeightsControl(ComparisonControl):
         super().__init__(section, *shared)
         self._answer: Weighed | None = None
         self._row = 0
+        self._selected: tuple[int, ...] = ()
         section.measure_changed.connect(self._draw)
         section.pair_clicked.connect(self._on_pair)
         section.branch_clicked.connect(self._on_branch)
@@ -61,7 +62,7 @@ class WeightsControl(ComparisonControl):
         return reason
 
     def _on_answer(self, answer: Weighed) -> None:
-        self._answer = answer
+        self._answer, self._selected = answer, ()
         comparison, question = answer.comparison, answer.question
         classes = question.opened.card.classes
         asked = {classes[target] for target in comparison.targets}
@@ -97,6 +98,7 @@ class WeightsControl(ComparisonControl):
                 "cosine" if cosine else "rank correlation",
             )
         )
+        self._section.similarity.mark_regions(self._selected)
 
     def _show_channels(self, row: int) -> None:
         from .channel_plot import Channels
@@ -171,6 +173,7 @@ class WeightsControl(ComparisonControl):
         answer = self._answer
         if answer is None:
             return
+        self._selected = rows
         self._section.similarity.mark_regions(rows)
         numbers = [answer.comparison.names[row] for row in rows]
         layer = answer.question.layer

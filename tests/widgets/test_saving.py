@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
 import napari_seggradcam as sgc
@@ -78,6 +79,22 @@ def test_a_file_is_written_whatever_is_shown_meanwhile(
     wait(qtbot, lambda: answered.compare.problem.text() == said)
     assert answered.compare.save_button.isEnabled()
     assert (tmp_path / "first.sgc.zarr").exists() != fails
+
+
+def test_a_file_is_written_when_the_dock_closes_meanwhile(
+    answered: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, opened = sgc.Explanation.save, threading.Event()
+    monkeypatch.setattr(
+        sgc.Explanation, "save", lambda one, path: (opened.wait(30), save(one, path))
+    )
+    layers = answered.compare_control.answer.explanation.layers
+    answered.compare_control.save(tmp_path / "last.sgc.zarr")
+    answered.close()
+    opened.set()
+    QThreadPool.globalInstance().waitForDone(30_000)
+    qtbot.wait(50)
+    assert sgc.open_explanation(tmp_path / "last.sgc.zarr").layers == layers
 
 
 def test_one_file_is_written_at_a_time(answered: Any, qtbot: Any, tmp_path: Path) -> None:

@@ -173,7 +173,8 @@ class CompareSection(Section):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setToolTip(
-            "Click a row to show that heatmap alone, again to show all; in Stack, to go to it"
+            "Overlay: click a row to show that heatmap alone, again to show all."
+            " Stack: click a row to go to it."
         )
         header = self.table.header()
         header.setStretchLastSection(False)

@@ -591,14 +591,17 @@ def test_a_stack_begins_with_the_network_layer_that_is_chosen(
     assert compare.chosen == "decoder 0 relu 2"
 
 
+@pytest.mark.parametrize("axis_stays", [False, True])
 def test_the_caption_goes_with_the_stack(
-    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation, axis_stays: bool
 ) -> None:
     text = viewer.canvas.overlays.text
     text.text, text.visible = "user's words", True
     compare = Compare(viewer)
     enter(compare, "stack", explanation, image)
     assert text.text.startswith("encoder")
+    if axis_stays:
+        viewer.add_image(np.zeros((5, *SHAPE), np.float32), contrast_limits=(0, 1))
     viewer.layers.remove(views(viewer)[0])
     assert (text.text, text.visible) == ("user's words", True)
     enter(compare, "stack", explanation, image)

@@ -591,6 +591,26 @@ def test_a_stack_begins_with_the_network_layer_that_is_chosen(
     assert compare.chosen == "decoder 0 relu 2"
 
 
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+def test_a_stack_that_is_seen_as_a_volume_says_no_network_layer(
+    viewer: ViewerModel, image: ImageInput, explanation: Explanation
+) -> None:
+    compare, stepped = Compare(viewer), []
+    compare.stepped.connect(stepped.append)
+    enter(compare, "stack", explanation, image)
+    compare.show_only("bottleneck relu 2")
+    text = viewer.canvas.overlays.text
+    for change, back in (
+        ({"ndisplay": 3}, {"ndisplay": 2}),
+        ({"order": (1, 0, 2)}, {"order": (0, 1, 2)}),
+    ):
+        viewer.dims.update(change)
+        assert (text.visible, stepped[-1]) == (False, "")
+        viewer.dims.update(back)
+        assert text.text.startswith("bottleneck")
+        assert stepped[-1] == compare.chosen == "bottleneck relu 2"
+
+
 @pytest.mark.parametrize("axis_stays", [False, True])
 def test_the_caption_goes_with_the_stack(
     viewer: ViewerModel, image: ImageInput, explanation: Explanation, axis_stays: bool

@@ -9,8 +9,7 @@ visibility, grid, camera and slider positions that it found.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
@@ -22,6 +21,7 @@ from .heatmaps import DEFAULT_SETTINGS, ResultSettings
 from .inputs import ImageInput, InputPlan
 from .mosaic import HEAT, NAMES, Mosaic, build_mosaic, with_values
 from .ownership import METADATA_KEY, marker_of, own_layers, seal
+from .prepared import Mode, Prepared
 from .regions import pixel_at
 from .replacing import assign, show_instead, show_values
 from .results import ResultLayers
@@ -31,53 +31,10 @@ from .view_state import ViewState, grid_of
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
 
-Mode = Literal["overlay", "grid", "stack"]
-
 GRID_LAYERS = 15
 """napari layers that a grid may have; more become a mosaic."""
 
 _TURNS_TO_DRAW = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """What a mode shows, ready to be made into layers.
-
-    Attributes
-    ----------
-    mode : {"overlay", "grid", "stack"}
-        Which mode.
-    explanation : Explanation
-        What is shown.
-    image : ImageInput
-        The image that was asked about.
-    content : Mosaic, Stack or None
-        Arrays that had to be made.
-    signed : bool
-        Whether they are of signed maps.
-    """
-
-    mode: Mode
-    explanation: "Explanation"
-    image: ImageInput
-    content: Mosaic | Stack | None
-    signed: bool
-
-    def settled(self) -> "Prepared":
-        """Put values into arrays that are shown (`Mosaic.settled`); not in a worker."""
-        if not isinstance(self.content, Mosaic):
-            return self
-        return replace(self, content=self.content.settled())
-
-    def is_like(self, other: "Prepared") -> bool:
-        """Whether both are shown by the same napari layers with other data."""
-        return (
-            self.mode == other.mode
-            and type(self.content) is type(other.content)
-            and self.image.layers == other.image.layers
-            and self.image.grid.shape == other.image.grid.shape
-            and tuple(self.explanation) == tuple(other.explanation)
-        )
 
 
 class Compare:
@@ -333,8 +290,8 @@ class Compare:
             return
         self._viewer.cursor.events.position.disconnect(self._on_pointer)
         self._viewer.dims.events.ndisplay.disconnect(self._on_display)
-        self._viewer.dims.events.point.disconnect(self._on_step)
-        self._viewer.layers.events.removed.disconnect(self._on_step)
+        for emitter in self._step_events:
+            emitter.disconnect(self._on_step)
         before, self._before, self._prepared, self._stack_layer = self._before, None, None, None
         self._sliders, self._built, self.wants_reset_view = None, 0, False
         self._caption.give_back()
@@ -363,9 +320,15 @@ class Compare:
         assert isinstance(content, Stack)
         first = content.names.index(self.chosen) if self.chosen in content.names else 0
         go_to_step(self._stack_layer, self._viewer.dims, first)
-        self._viewer.dims.events.point.connect(self._on_step)
-        self._viewer.layers.events.removed.connect(self._on_step)
+        for emitter in self._step_events:
+            emitter.connect(self._on_step)
         self._on_step()
+
+    @property
+    def _step_events(self) -> tuple[Any, ...]:
+        """What changes which network layer a stack shows."""
+        dims = self._viewer.dims.events
+        return dims.point, dims.ndisplay, dims.order, self._viewer.layers.events.removed
 
     def _on_step(self, event: Any = None) -> None:
         """Give the network layer that is shown its own colour scale and caption."""

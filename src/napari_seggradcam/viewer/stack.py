@@ -139,9 +139,11 @@ def shown_step(layer: Image, dims: Dims) -> int | None:
     """Step of a stack's layer that napari shows; None where the slider is beyond all of them.
 
     Other layers may have more axes in front, and smaller or more steps on the axis that is the
-    layer's first.
+    layer's first. Where that axis itself is displayed, as in 3D, several steps are seen.
     """
     grid = layer_grid(layer)
+    if dims.ndim - grid.ndim in dims.displayed:
+        return None
     # Halves as napari rounds them: what is said has to be of what is seen.
     step = int(np.round(grid.to_pixels(world_point(grid, dims))[0]))
     return step if 0 <= step < grid.shape[0] else None

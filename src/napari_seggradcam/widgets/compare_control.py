@@ -13,9 +13,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from ..errors import SegGradCamError
 from ..explain.words import extent_in_words, method_in_words, score_in_words
-from ..viewer.compare import Compare, Prepared
+from ..viewer.compare import Compare
 from ..viewer.heatmaps import restyle, shown_largest
 from ..viewer.ownership import marker_of, own_layers
+from ..viewer.prepared import Prepared
 from ..viewer.replacing import assign
 from ..viewer.results import ResultLayers, ResultSettings
 from .compare import CompareSection, ResultRow

@@ -14,7 +14,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import SegGradCamError
-from ..viewer.compare import Prepared
+from ..viewer.prepared import Prepared
 from .compare_control import CompareControl
 from .job import Cancel, Job, Progress
 from .method import NEEDS_RUN, MethodFields

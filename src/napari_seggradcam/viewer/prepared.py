@@ -1,0 +1,54 @@
+"""What a compare mode shows, between the thread that makes it and the viewer."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from .inputs import ImageInput
+from .mosaic import Mosaic
+from .stack import Stack
+
+if TYPE_CHECKING:
+    from ..explain.explanation import Explanation
+
+Mode = Literal["overlay", "grid", "stack"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a mode shows, ready to be made into layers.
+
+    Attributes
+    ----------
+    mode : {"overlay", "grid", "stack"}
+        Which mode.
+    explanation : Explanation
+        What is shown.
+    image : ImageInput
+        The image that was asked about.
+    content : Mosaic, Stack or None
+        Arrays that had to be made.
+    signed : bool
+        Whether they are of signed maps.
+    """
+
+    mode: Mode
+    explanation: "Explanation"
+    image: ImageInput
+    content: Mosaic | Stack | None
+    signed: bool
+
+    def settled(self) -> "Prepared":
+        """Put values into arrays that are shown (`Mosaic.settled`); not in a worker."""
+        if not isinstance(self.content, Mosaic):
+            return self
+        return replace(self, content=self.content.settled())
+
+    def is_like(self, other: "Prepared") -> bool:
+        """Whether both are shown by the same napari layers with other data."""
+        return (
+            self.mode == other.mode
+            and type(self.content) is type(other.content)
+            and self.image.layers == other.image.layers
+            and self.image.grid.shape == other.image.grid.shape
+            and tuple(self.explanation) == tuple(other.explanation)
+        )

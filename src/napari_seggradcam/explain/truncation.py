@@ -197,7 +197,8 @@ def _spread(
     # Elements whose range has a pixel stand side by side, so that counting them tells.
     first = np.searchsorted(stops, pixels, side="right")
     behind = np.searchsorted(starts, pixels, side="right")
-    counts = np.cumsum(mask, axis=axis, dtype=np.int64)
+    small = np.min_scalar_type(mask.shape[axis])  # of counts; large arrays take longer to get
+    counts = np.cumsum(mask, axis=axis, dtype=small)
     counts = np.concatenate([np.zeros_like(np.take(counts, [0], axis)), counts], axis)
     behind = np.maximum(behind, first)
     return np.asarray(np.take(counts, behind, axis) > np.take(counts, first, axis))

@@ -9,7 +9,7 @@ visibility, grid, camera and slider positions that it found.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari.components import ViewerModel
@@ -61,11 +61,10 @@ class Prepared:
     content: Mosaic | Stack | None
     signed: bool
 
-    def settled(self) -> "Prepared":
-        """Put values into arrays that are shown (`Mosaic.settled`); not in a worker."""
-        if not isinstance(self.content, Mosaic):
-            return self
-        return replace(self, content=self.content.settled())
+    def give_back(self) -> None:
+        """Leave arrays to what comes after the next (`Mosaic.give_back`); nobody shows them."""
+        if isinstance(self.content, Mosaic):
+            self.content.give_back()
 
     def is_like(self, other: "Prepared") -> bool:
         """Whether both are shown by the same napari layers with other data."""
@@ -167,7 +166,6 @@ class Compare:
         settings : ResultSettings
             Colormap, opacity, blending.
         """
-        prepared = prepared.settled()
         if self._is_complete and self._prepared is not None and prepared.is_like(self._prepared):
             self._prepared, self.wants_reset_view = prepared, False
             yield from self._update(prepared, settings)
@@ -203,7 +201,7 @@ class Compare:
         shown = self._prepared
         if shown is None or not (self._is_complete and prepared.is_like(shown)):
             return shown is None and prepared.mode == "overlay"
-        self._prepared = prepared = prepared.settled()
+        self._prepared = prepared
         content, views = prepared.content, self._views()
         if isinstance(content, Stack):
             layer = views["stack"]
@@ -216,6 +214,7 @@ class Compare:
             views[NAMES].refresh_text()
             if text_of(self._viewer).visible:
                 self._on_pointer()
+            shown.give_back()
         else:
             for name, heatmap in prepared.explanation.items():
                 values = cell_values(heatmap, prepared.image, settings)

@@ -183,13 +183,13 @@ def within_reach(
     for axis, (reach, side) in enumerate(zip(axes, region.box, strict=True)):
         stride, offset = layer.stride[axis], layer.offset[axis]
         pixels = np.floor(np.arange(shape[axis]) * stride + offset + 0.5).astype(int)
-        ranges = [reach.inputs(o, o + 1) for o in range(side.start, side.stop)]
-        seen = _spread(seen, axis, ranges, pixels)
+        outputs = np.arange(side.start, side.stop)
+        seen = _spread(seen, axis, reach.inputs(outputs, outputs + 1), pixels)
     return np.asarray(seen)
 
 
 def _spread(
-    mask: Mask, axis: int, ranges: Sequence[tuple[int, int]], pixels: NDArray[np.intp]
+    mask: Mask, axis: int, ranges: tuple[NDArray[Any], NDArray[Any]], pixels: NDArray[np.intp]
 ) -> Mask:
     """Along one axis: at which pixels the range of some True element is.
 
@@ -200,11 +200,11 @@ def _spread(
     axis
         Which axis.
     ranges
-        First pixel of every element's range, and the one behind its last; neither ever falls.
+        First pixels of all elements' ranges, and those behind their last; neither ever falls.
     pixels
         Where the result's elements lie.
     """
-    starts, stops = (np.array(ends) for ends in zip(*ranges, strict=True))
+    starts, stops = ranges
     # Elements whose range has a pixel stand side by side, so that counting them tells.
     first = np.searchsorted(stops, pixels, side="right")
     behind = np.searchsorted(starts, pixels, side="right")

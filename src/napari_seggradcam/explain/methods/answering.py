@@ -11,11 +11,6 @@ from numpy.typing import NDArray
 from .gradient import LayerGradient, blocks
 from .weighting import LayerShape, MapWeights, PositionWeights, overlap
 
-NO_POSITIVE_EVIDENCE = (
-    "No positive evidence: the weighted feature maps are nowhere above zero. "
-    "Look at the signed map."
-)
-
 Weights = MapWeights | PositionWeights
 
 

@@ -80,8 +80,8 @@ class Question:
         how, extent = method_of(method, options), Truncation.of(truncate)
         if extent is not None and not how.truncates:
             raise OptionError(
-                f"Maps of the method {method!r} have no extent to truncate: they are made of the "
-                "score itself, and zero where it does not matter. Leave truncate out."
+                f"Maps of the method {method!r} have no extent to truncate: they are no sums of "
+                "feature maps with weights, whose extent is cut. Leave truncate out."
             )
         wanted = how.layers(network, layers)
         return cls(as_region(region), target, wanted, how, asked, extent)

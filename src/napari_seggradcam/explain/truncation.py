@@ -24,6 +24,7 @@ from ..errors import OptionError
 from ..networks.layers import NetworkLayer
 from .axis_reach import AxisReach
 from .methods.gradient import LayerGradient
+from .options import is_number
 from .reach import Reach
 from .regions.output import OutputRegion
 from .regions.region import Mask
@@ -63,11 +64,14 @@ class Truncation:
         OptionError
             If it is something else.
         """
-        if given is None or given in (SUPPORT, DISTANCE):
-            return None if given is None else cls(given)
-        if isinstance(given, list | tuple) and len(given) == 2 and given[0] == MASS:
-            share = given[1]
-            if isinstance(share, int | float) and not isinstance(share, bool) and 0 < share <= 1:
+        if given is None:
+            return None
+        if isinstance(given, str) and given in (SUPPORT, DISTANCE):
+            return cls(given)
+        if isinstance(given, list | tuple) and len(given) == 2:
+            extent, share = given
+            is_mass = isinstance(extent, str) and extent == MASS
+            if is_mass and is_number(share) and 0 < share <= 1:
                 return cls(MASS, float(share))
         raise OptionError(
             f"truncate is {given!r}; expected None, 'support', 'distance', or ('mass', q) with a "

@@ -13,11 +13,6 @@ from ..regions.region import Box, seen_from
 from .gradient import LayerGradient, parts
 from .weighting import LayerShape, MapWeights, PositionWeights, overlap
 
-NO_POSITIVE_EVIDENCE = (
-    "No positive evidence: the weighted feature maps are nowhere above zero. "
-    "Look at the signed map."
-)
-
 Weights = MapWeights | PositionWeights
 
 

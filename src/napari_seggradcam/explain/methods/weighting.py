@@ -13,6 +13,11 @@ from ...networks.network import Network
 from ..regions.region import Box, box_at, seen_from
 from .gradient import LayerGradient, parts, sum_positions, sum_sizes
 
+NO_POSITIVE_EVIDENCE = (
+    "No positive evidence: the weighted feature maps are nowhere above zero. "
+    "Look at the signed map."
+)
+
 
 @dataclass(frozen=True)
 class LayerShape:
@@ -158,10 +163,13 @@ class Method(ABC):
         By which users choose it.
     truncates
         Whether its maps can be truncated to an extent.
+    nothing_positive
+        Why a heatmap of it is zero everywhere if nothing else is the reason, in a sentence.
     """
 
     name: ClassVar[str]
     truncates: ClassVar[bool] = True
+    nothing_positive: ClassVar[str] = NO_POSITIVE_EVIDENCE
 
     def layers(self, network: Network, wanted: str | Iterable[str]) -> tuple[NetworkLayer, ...]:
         """The network layers that it answers about, of those that are wanted."""

@@ -6,6 +6,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+import napari_seggradcam as sgc
+from architectures import small_unet
 from napari_seggradcam.errors import OptionError
 from napari_seggradcam.explain.methods.cams import SegXResCam
 from napari_seggradcam.explain.methods.known import METHODS
@@ -61,7 +63,9 @@ def test_not_one_number_for_every_axis(value) -> None:
         one_per_axis("cell", value, 2)
 
 
-@pytest.mark.parametrize("value", [0, -0.5, float("nan"), True, "a", None, np.zeros(2)])
+@pytest.mark.parametrize(
+    "value", [0, -0.5, float("nan"), float("inf"), True, "a", None, np.zeros(2)]
+)
 def test_not_above_zero(value) -> None:
     check_above_zero("tolerance", 1e-9)
     with pytest.raises(OptionError, match=r"tolerance is .*; expected a number above 0"):
@@ -74,7 +78,9 @@ def test_numbers_of_numpy_are_noted_as_json_has_them() -> None:
     assert json.loads(json.dumps(options)) == {"window": [4, 5], "stride": 2, "baseline": "zero"}
 
 
-@pytest.mark.parametrize("value", [-1, -0.5, float("nan"), True, "a", None, np.zeros(2)])
+@pytest.mark.parametrize(
+    "value", [-1, -0.5, float("nan"), float("inf"), True, "a", None, np.zeros(2)]
+)
 def test_not_from_zero(value) -> None:
     check_from_zero("noise", np.float32(0))
     with pytest.raises(OptionError, match=r"^noise is .*; expected a number from 0\.$"):
@@ -95,3 +101,16 @@ def test_errors_name_options_as_they_are_given(name) -> None:
             method(**{field.name: object()})
         said = str(told.value)
         assert said.startswith(f"{field.name} is ") or "no baseline" in said
+
+
+def test_an_array_as_class_may_be_the_region() -> None:
+    mask = np.ones((16, 16), bool)
+    explainer = sgc.Explainer(small_unet(), np.ones((16, 16), np.float32))
+    for ask in (
+        lambda: explainer.explain(1, mask),
+        lambda: sgc.compare_layers(explainer, mask, mask),
+        lambda: sgc.compare_weights(explainer, {"a": mask, "b": mask}, mask),
+        lambda: sgc.weight_atlas(explainer, mask, grid=(2, 2)),
+    ):
+        with pytest.raises(sgc.TargetError, match="it comes before the class"):
+            ask()

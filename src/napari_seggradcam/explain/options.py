@@ -1,5 +1,6 @@
 """Checks of what users ask by: every error says what was given and what is expected."""
 
+import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
 
@@ -60,8 +61,8 @@ def is_whole(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a real number, and no truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    """Whether a value is a real number, finite, and no truth value."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def check_counts(what: str, value: int | Sequence[int]) -> None:

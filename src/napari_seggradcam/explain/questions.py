@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
+from ..networks.classes import is_predicted
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.normalisation import normalisation_to_dict
@@ -74,7 +75,7 @@ class Question:
             As there.
         """
         asked = Score.of(network, score, versus, reduce)
-        if target != "predicted":
+        if not is_predicted(target):
             target = network.class_index(target)
             asked.check(target)
         how, extent = method_of(method, options), Truncation.of(truncate)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OptionError
+from ...networks.classes import is_predicted
 from ...networks.layers import NetworkLayer
 from ...networks.progress import Cancel, Progress, silent
 from ...networks.running import stop_if
@@ -151,7 +152,7 @@ def weight_atlas(
     grid = _checked(grid, shape)
     count = _checked_clusters(clusters)
     stop_if(cancel)
-    if target == "predicted":
+    if is_predicted(target):
         target = int(np.bincount(explainer.prediction.ravel()).argmax())
     target = explainer.network.class_index(target)
     found = weights_of(explainer, _cells(grid, shape), target, one, progress or silent, cancel)

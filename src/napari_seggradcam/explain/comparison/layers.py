@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from ...networks.classes import is_predicted
 from ...networks.images import channels_first
 from ...networks.layers import NetworkLayer, unknown_layer
 from ...networks.progress import Cancel, Progress, Steps
@@ -158,7 +159,7 @@ def compare_layers(
     """
     check_explainer(explainer)
     network = explainer.network
-    if target != "predicted":
+    if not is_predicted(target):
         target = network.class_index(target)
     chosen = network.select_layers(layers)
     stop_if(cancel)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import LayerError, OptionError
+from ...networks.classes import is_predicted
 from ...networks.layers import NetworkLayer
 from ...networks.progress import Cancel, Progress
 from ...networks.running import as_found, shortage_told
@@ -190,7 +191,7 @@ def weights_of(
     found: dict[int, Weighed] = {}
     with running(explainer):
         views = explainer.views
-        if target == "predicted" and explainer.network.patch is not None:
+        if is_predicted(target) and explainer.network.patch is not None:
             views.logits(cancel)
         numbers = [views.number_for(region) for region in regions]
         for number in sorted(set(numbers)):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import OptionError, RegionError
+from ...networks.classes import is_predicted
 from ...networks.layers import NetworkLayer
 from ...networks.progress import Cancel, Progress, silent
 from ...networks.running import stop_if
@@ -338,7 +339,7 @@ def compare_weights(
         If ``cancel`` said so.
     """
     one = one_layer(explainer, layer)
-    if target != "predicted":
+    if not is_predicted(target):
         target = explainer.network.class_index(target)
     stop_if(cancel)
     named: Mapping[Any, Any] = regions if isinstance(regions, Mapping) else each_label(regions)

@@ -235,14 +235,12 @@ def _counts(side: slice, window: int) -> torch.Tensor:
 
 def _spread(pooled: torch.Tensor, windows: list[int], part: Box) -> torch.Tensor:
     """Values of windows at the positions of a part of the windows' box."""
-    needed = [slice(s.start // n, -(-s.stop // n)) for s, n in zip(part, windows, strict=True)]
     # Channels last, as the processor keeps feature maps of images.
-    values = pooled[:, :, *needed].movedim(1, -1)
-    for axis in reversed(range(len(windows))):
-        values = values.repeat_interleave(windows[axis], axis + 1)
-    starts = [there.start * n for there, n in zip(needed, windows, strict=True)]
-    spread: torch.Tensor = values.movedim(-1, 1)[:, :, *seen_from(part, starts)]
-    return spread
+    values = pooled.movedim(1, -1)
+    for axis, (side, n) in enumerate(zip(part, windows, strict=True), start=1):
+        positions = torch.arange(side.start, side.stop, device=values.device)
+        values = values.index_select(axis, positions // n)
+    return values.movedim(-1, 1)
 
 
 def _along(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:

@@ -27,6 +27,13 @@ class LayerError(SegGradCamError, ValueError):
     """A network layer was asked for that the network does not have."""
 
 
+class UnknownLayer(LayerError, KeyError):
+    """An answer was asked for a network layer that it has nothing of."""
+
+    # Of KeyError it would be the message in quotation marks.
+    __str__ = Exception.__str__
+
+
 class TargetError(SegGradCamError, ValueError):
     """A class was asked for that the network does not have."""
 

@@ -139,3 +139,13 @@ def test_wrong_words_of_an_atlas(
     done = call("atlas", files.image, "--network", files.network, *words)
     assert done.exit_code == status
     assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_table_is_saved_as_csv_and_as_nothing_else(
+    call: Call, files: SimpleNamespace, tmp_path: Path
+) -> None:
+    words = ("compare", files.image, "--network", files.network, "--everywhere")
+    done = call(*words, "--out", tmp_path / "t.xlsx")
+    assert done.exit_code == 2
+    assert "NAME.csv" in done.stderr
+    assert not (tmp_path / "t.xlsx").exists()

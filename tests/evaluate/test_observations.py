@@ -12,7 +12,7 @@ from napari_seggradcam.evaluate.observations import (
     observe,
 )
 from napari_seggradcam.evaluate.references import EDGES, LOGITS, MASK, REFERENCES
-from napari_seggradcam.explain.methods.answering import NO_POSITIVE_EVIDENCE
+from napari_seggradcam.explain.methods.weighting import NO_POSITIVE_EVIDENCE
 from napari_seggradcam.networks.unet import UNet
 
 STAGES = ("encoder 0", "encoder 1", "bottleneck", "decoder 1", "decoder 0")

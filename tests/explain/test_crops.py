@@ -102,7 +102,7 @@ def on_the_whole(ask: Callable[[], sgc.Explanation]) -> Whole:
         box: object,
     ) -> None:
         for one in gradients:
-            size = torch.zeros(maps.shape[1]) if one._size is None else one._size.float()
+            size = one.size.float().expand(maps.shape[1])
             size = size / maps[0, 0].numel()
             largest = torch.tensordot(size, maps[0].float().abs(), dims=1).max()
             summed.append((float(size.max()), float(largest)))
@@ -279,7 +279,7 @@ def test_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def spy(self: jobs.Job, name: str, *args: object) -> object:
         gradient = self.gradients[name]
-        sums.append((gradient._sum.numpy(), gradient._size.numpy()))
+        sums.append((gradient.total.numpy(), gradient.size.numpy()))
         return weigh(self, name, *args)
 
     monkeypatch.setattr(jobs.Job, "weigh", spy)

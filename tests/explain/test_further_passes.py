@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 
 import napari_seggradcam as sgc
@@ -149,3 +150,34 @@ def test_volume() -> None:
         for heatmap in found.values():
             assert heatmap.signed.ndim == 3
             assert heatmap.resized().shape == image.shape
+
+
+def test_layers_that_do_not_exist_are_told_though_only_the_input_is_answered() -> None:
+    for name in ("prediction", "saliency", "grid-saliency", "lrp"):
+        with pytest.raises(sgc.LayerError, match="no network layer 'nope'"):
+            EXPLAINER.explain(MASK, 1, "nope", method=name)
+
+
+@pytest.mark.parametrize("name", ["prediction", "lrp"])
+def test_the_layers_of_a_record_can_be_asked_for_again(name: str) -> None:
+    found = EXPLAINER.explain(MASK, 1, method=name)
+    again = EXPLAINER.explain(MASK, 1, found.record["question"]["layers"], method=name)
+    assert again.layers == found.layers
+
+
+def test_a_network_of_a_head_alone_has_an_input() -> None:
+    network = sgc.Network.from_module(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1)))
+    found = sgc.explain(network, IMAGE, MASK, target=1, method="saliency")
+    assert found.layers == ("input",)
+
+
+@pytest.mark.parametrize("name", ["prediction", "sobel", "saliency", "occlusion", "lrp"])
+def test_why_a_map_has_nothing_speaks_of_no_weights(name: str) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1))
+    for parameter in module.parameters():
+        torch.nn.init.zeros_(parameter)
+    network = sgc.Network.from_module(module)
+    image = np.ones_like(IMAGE)
+    found = sgc.explain(network, image, MASK, target=1, layers="all", method=name)
+    assert found["input"].empty == METHODS[name].nothing_positive
+    assert "weight" not in found["input"].empty

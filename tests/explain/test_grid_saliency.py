@@ -19,7 +19,12 @@ from input_scores import (
     sum_over,
 )
 from napari_seggradcam.errors import Cancelled, OptionError, ShapeError
-from napari_seggradcam.explain.grid_saliency import NO_CONTEXT, GridSaliency
+from napari_seggradcam.explain.grid_saliency import (
+    NO_CONTEXT,
+    NO_SURROUNDINGS,
+    NOTHING_KEPT,
+    GridSaliency,
+)
 from napari_seggradcam.explain.methods.attributing import Attribution
 from progress import CancelAfter, Progress
 
@@ -234,8 +239,11 @@ def test_a_cancelled_computation_leaves_the_network_as_found(at) -> None:
         ({"cell": 0}, "cell is 0"),
         ({"steps": 0}, "steps is 0"),
         ({"sparsity": 0}, "sparsity is 0"),
-        ({"learning_rate": -1}, "learning rate is -1"),
+        ({"learning_rate": -1}, "learning_rate is -1"),
+        ({"sparsity": "a"}, "sparsity is 'a'; expected a number above 0"),
+        ({"seed": "a"}, "seed is 'a'"),
         ({"baseline": "white"}, "no baseline 'white'"),
+        ({"baseline": np.zeros((1, 2, 16, 32))}, r"numpy array .*torch.from_numpy"),
         ({"cell": (2, 2, 2)}, "3 numbers"),
     ],
 )
@@ -250,3 +258,33 @@ def test_a_region_of_another_shape() -> None:
     mask = np.ones((4, 4), bool)
     with pytest.raises(ShapeError, match=r"\(4, 4\)"):
         saliency(FarSighted(), tensor, mask, GridSaliency(), lambda y: y.flatten(1).sum(1))
+
+
+def test_a_loss_that_rounding_leaves_needs_no_context() -> None:
+    """Here context adds two units in the last place of the logits, which says nothing."""
+    tensor, mask = scene()
+    module = FarSighted()
+    with torch.no_grad():
+        module.conv.weight[1, 0, 0, 16] = 2e-7
+    found = saliency(module, tensor, mask, GridSaliency(cell=4, baseline="zero"), per_pixel(mask))
+    assert 0 < found.facts["lost_without_context"] < 1e-6
+    assert found.empty == NO_CONTEXT
+    assert found.facts["losses"] == []
+
+
+def test_a_region_that_is_everywhere_has_no_surroundings() -> None:
+    network, tensor, mask = sample_crop("nuclei")
+    with score_of(network, tensor, per_pixel(np.ones_like(mask))) as score:
+        found = GridSaliency().attribute(score, np.ones_like(mask))
+    assert found.facts["lost_without_context"] == 0
+    assert found.facts["losses"] == []
+    assert found.empty == NO_SURROUNDINGS
+
+
+def test_context_that_is_not_worth_its_price_is_not_kept() -> None:
+    tensor, mask = scene()
+    method = GridSaliency(cell=4, baseline="zero", sparsity=1000)
+    found = saliency(FarSighted(), tensor, mask, method, per_pixel(mask))
+    assert found.facts["losses"]
+    assert not found.values.any()
+    assert found.empty == NOTHING_KEPT

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 import napari_seggradcam as sgc
 from napari_seggradcam.explain.regions.output import on_output
-from napari_seggradcam.explain.regions.region import Footprint, as_region
+from napari_seggradcam.explain.regions.region import Footprint, Region, as_region
 from napari_seggradcam.networks.outputs import MapGrid
 
 
@@ -23,6 +23,10 @@ def unet(**options: object) -> sgc.Network:
 
 def footprint(mask: np.ndarray) -> Footprint:
     return Footprint.of(as_region(mask), mask.shape, lambda window: pytest.fail("not needed"))
+
+
+def pixels_of(region: Region, shape: tuple[int, ...]) -> np.ndarray:
+    return region.mask(shape, lambda window: pytest.fail("not needed"))
 
 
 RANDOM = np.random.default_rng(5)
@@ -242,7 +246,7 @@ def test_bad_questions() -> None:
         EXPLAINER.explain(everywhere, layers="conv9")
     with pytest.raises(sgc.OptionError, match="known are 'seg-grad-cam'"):
         EXPLAINER.explain(everywhere, method="grad-cam")
-    with pytest.raises(sgc.OptionError, match="score is 'softmax'; known are 'logit', 'margin'"):
+    with pytest.raises(sgc.OptionError, match=r"^score is 'softmax'; known are 'logit', 'margin'"):
         EXPLAINER.explain(everywhere, score="softmax")
     with pytest.raises(sgc.OptionError, match="only asked against by score"):
         EXPLAINER.explain(everywhere, versus=0)
@@ -308,3 +312,89 @@ def test_saved_explanation_opens_equal(tmp_path) -> None:
 def test_the_room_is_the_function() -> None:
     explanation = sgc.explain(EXPLAINER.network, IMAGE, sgc.pixel(1, 1), target=1)
     assert explanation.layers == ("bottleneck relu 2",)
+
+
+def test_an_array_and_a_region_combine_in_either_order() -> None:
+    mask = np.zeros((4, 5), bool)
+    mask[1:3, 1:4] = True
+    pixel = np.zeros_like(mask)
+    pixel[2, 3] = True
+    region = sgc.pixel(2, 3)
+    for found, expected in (
+        (mask | region, mask | pixel),
+        (mask & region, mask & pixel),
+        (mask - region, mask & ~pixel),
+        (region - mask, pixel & ~mask),
+        (mask.tolist() | region, mask | pixel),
+    ):
+        np.testing.assert_array_equal(pixels_of(found, mask.shape), expected)
+    with pytest.raises(sgc.RegionError, match="takes sets of pixels"):
+        np.full((4, 5), 0.5) | region
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: sgc.pixel(1.7, 2), r"pixel\(1.7, 2\): expected a whole number"),
+        (lambda: sgc.pixel((1, 2)), r"pixel\(\(1, 2\)\): expected a whole number"),
+        (lambda: sgc.pixel(), "expected a whole number"),
+        (lambda: sgc.label(np.ones((2, 2), int), "nucleus"), "asked about is 'nucleus'"),
+        (lambda: sgc.label(np.ones((2, 2), int), None), "asked about is None"),
+        (lambda: sgc.label(np.ones((2, 2), int), 1.5), "asked about is 1.5"),
+        (lambda: as_region(np.full((2, 2), 3)), r"for weights give floats"),
+        (lambda: sgc.pixel(1, 2) | None, "booleans, or of floats"),
+    ],
+)
+def test_what_makes_no_region_is_told(make, said: str) -> None:
+    with pytest.raises(sgc.RegionError, match=said):
+        make()
+
+
+def test_a_mask_is_a_label_image_and_no_name_a_class() -> None:
+    mask = np.eye(3, dtype=bool)
+    np.testing.assert_array_equal(pixels_of(sgc.label(mask, True), mask.shape), mask)
+    for ask in (sgc.false_positives, sgc.false_negatives):
+        with pytest.raises(sgc.TargetError, match="expected the index of a class"):
+            ask(mask.astype(int), "nucleus")
+
+
+def test_without_labels_all_else_is_checked() -> None:
+    none = np.zeros(IMAGE.shape, int)
+    assert EXPLAINER.explain_each(none) == {}
+    with pytest.raises(sgc.RegionError, match=r"labels have the shape \(4, 4\)"):
+        EXPLAINER.explain_each(np.zeros((4, 4), int))
+    with pytest.raises(sgc.TargetError):
+        EXPLAINER.explain_each(none, 99)
+    with pytest.raises(sgc.LayerError):
+        EXPLAINER.explain_each(none, layers="conv9")
+
+
+@pytest.mark.parametrize("given", [None, "a.pt", IMAGE])
+def test_what_is_no_network_is_told(given: object, tmp_path) -> None:
+    for ask in (
+        lambda: sgc.Explainer(given, IMAGE),
+        lambda: sgc.explain_large(given, IMAGE, sgc.everywhere(), tmp_path / "out.sgc.zarr"),
+    ):
+        with pytest.raises(sgc.NetworkError, match="expected a Network, as open_network makes"):
+            ask()
+
+
+def test_memory_is_a_number_of_bytes(tmp_path) -> None:
+    network, out = EXPLAINER.network, tmp_path / "out.sgc.zarr"
+    for size in ("4GiB", -1, 1.5):
+        with pytest.raises(sgc.OptionError, match=r"^memory \(bytes\) is"):
+            sgc.explain_large(network, IMAGE, sgc.everywhere(), out, memory=size)
+        with pytest.raises(sgc.OptionError, match=r"^memory \(bytes\) is"):
+            sgc.Explainer(network, IMAGE, memory=size)
+    some = np.int64(2**28)
+    assert sgc.explain_large(network, IMAGE, sgc.everywhere(), out, memory=some).layers
+
+
+def test_a_layer_that_was_not_answered_is_told_in_either_way() -> None:
+    found = EXPLAINER.explain(sgc.pixel(1, 2), 1, "all")
+    for expected in (KeyError, sgc.LayerError):
+        with pytest.raises(expected) as told:
+            found["bottleneck"]
+    assert str(told.value).startswith("The explanation has no network layer 'bottleneck'; it has '")
+    assert found.get("bottleneck") is None
+    assert "bottleneck" not in found

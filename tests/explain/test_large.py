@@ -255,7 +255,7 @@ def test_in_double_precision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     means = LayerGradient.means
 
     def spy(self: LayerGradient, *args: Any) -> Any:
-        sums.append((self._sum.numpy(), self._size.numpy()))
+        sums.append((self.total.numpy(), self.size.numpy()))
         return means(self, *args)
 
     monkeypatch.setattr(LayerGradient, "means", spy)

@@ -270,6 +270,11 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "another shape": ({"region": np.ones((70, 91), bool)}, sgc.RegionError, r"\(70, 91\)"),
     "outside": ({"region": sgc.pixel(70, 0)}, sgc.RegionError, "lies outside"),
+    "contrast": (
+        {"region": sgc.contrast(sgc.pixel(1, 1), sgc.pixel(2, 2))},
+        sgc.RegionError,
+        r"tile by tile takes sets of pixels.*Expected one whose pixels all count alike",
+    ),
     "no mask": ({"region": np.full(IMAGE.shape, 2)}, sgc.RegionError, "other than 0 and 1"),
     "not finite": ({"image": holed()}, sgc.ImageError, "1 value that"),
     "axes": ({"axes": "ZYX"}, sgc.ShapeError, "the axes 'ZYX'"),

@@ -17,6 +17,7 @@ import napari_seggradcam as sgc
 from architectures import small_unet
 from napari_seggradcam.explain import passes
 from napari_seggradcam.explain.methods import cams
+from napari_seggradcam.explain.methods import gradient as gradients
 from napari_seggradcam.explain.methods.known import METHODS
 from napari_seggradcam.explain.methods.weighting import GradientMethod
 from napari_seggradcam.explain.reach import Reach
@@ -132,6 +133,20 @@ def test_formula(name: str, layer: str) -> None:
     for one in (found, whole):
         signed = one[layer].signed
         assert_allclose(signed, expected, atol=2e-5 * abs(expected).max(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_blocks_are_as_all_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large feature maps are gone through row by row; here these are."""
+    options, _formula = FORMULAS[name]
+    ask = {"method": METHOD_OF.get(name, name), "truncate": ("mass", 0.9), **options}
+    expected = sgc.explain(EXPLAINER.network, IMAGE, MASK, target=1, layers="levels", **ask)
+    monkeypatch.setattr(gradients, "_BLOCK", 1)
+    found = sgc.explain(EXPLAINER.network, IMAGE, MASK, target=1, layers="levels", **ask)
+    for one, other in zip(found.values(), expected.values(), strict=True):
+        assert_allclose(one.signed, other.signed, atol=1e-6 * abs(other.signed).max())
+        assert_allclose(one.weights, other.weights, atol=1e-6 * abs(other.weights).max())
+        np.testing.assert_array_equal(one.kept, other.kept)
 
 
 @pytest.mark.parametrize("name", FAMILY)

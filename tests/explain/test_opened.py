@@ -9,7 +9,8 @@ import zarr
 import napari_seggradcam as sgc
 from napari_seggradcam.explain.explanation import Explanation, Heatmap, open_explanation
 from napari_seggradcam.networks.layers import NetworkLayer
-from napari_seggradcam.store.explanations import write_explanation
+from napari_seggradcam.store.explanations import read_explanation, write_explanation
+from napari_seggradcam.store.growing import GrowingExplanation, MapPlan
 
 SHAPE = (16, 24)
 RECORD = {"question": {"target": 1, "class": "nucleus"}, "score": 2.5}
@@ -92,3 +93,17 @@ def test_an_image_that_was_not_stored_is_zero(tmp_path: Path, lazy: bool) -> Non
     assert isinstance(opened.image, np.ndarray) != lazy
     assert opened.image.dtype == np.float64
     np.testing.assert_array_equal(np.asarray(opened.image), np.zeros(SHAPE))
+
+
+def test_maps_without_what_was_asked_are_told(tmp_path: Path) -> None:
+    plan = MapPlan("conv", (4, 4), (1.0, 1.0), (0.0, 0.0), channels=2, chunk=(4, 4))
+    whole = (slice(0, 4), slice(0, 4))
+    path = tmp_path / "grown.sgc.zarr"
+    growing = GrowingExplanation.begin(path, [plan], (4, 4), (4, 4), {})
+    growing.write_map("conv", whole, np.ones((4, 4), np.float32))
+    growing.write_weights("conv", np.ones(2, np.float32))
+    growing.write_region(whole, np.ones((4, 4), bool))
+    growing.finish({"score": 1.0}, {"conv": {"empty": None}})
+    with pytest.raises(sgc.ExplanationFileError, match=r"'layer'.*read_explanation"):
+        open_explanation(path)
+    assert read_explanation(path).maps[0].name == "conv"

@@ -1,5 +1,6 @@
 """What truncation keeps: nothing that can't matter, and everything that does."""
 
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 
 import napari_seggradcam as sgc
 from architectures import DoubleConvUNet
-from napari_seggradcam.explain.truncation import largest_mass
+from napari_seggradcam.explain.truncation import Truncation, largest_mass
 
 RANDOM = np.random.default_rng(0)
 
@@ -109,7 +110,7 @@ def test_a_far_image_changes_nothing_within_the_distance() -> None:
     arrays.arrays(
         np.float64,
         arrays.array_shapes(max_dims=3),
-        elements=st.sampled_from([0.0, 0.5, 1.0, 3.0, 8.0]),
+        elements=st.sampled_from([0.0, 0.5, 1.0, 3.0, 8.0]) | st.floats(1e-30, 1e30),
     ),
     st.floats(0.01, 1),
 )
@@ -183,3 +184,29 @@ def test_a_truncated_explanation_is_saved_and_opened(tmp_path, lazy: bool) -> No
         ):
             np.testing.assert_array_equal(mine, np.asarray(theirs))
         assert again[name].kept_share == heatmap.kept_share
+
+
+@pytest.mark.parametrize(
+    "share", [np.float32(0.95), np.float64(0.95), Fraction(19, 20), 1, np.int64(1)]
+)
+def test_any_real_number_is_a_share(share: object) -> None:
+    found = Truncation.of(("mass", share))
+    assert found is not None
+    assert found.describe() == ["mass", float(share)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.array([1, 2]),
+        np.array(["mass", "0.5"]),
+        ("mass", np.array([1, 2])),
+        ("mass", True),
+        ("mass", float("nan")),
+        (np.array([1, 2]), 0.5),
+        0.5,
+    ],
+)
+def test_what_is_no_truncation_is_told(given: object) -> None:
+    with pytest.raises(sgc.OptionError, match="expected None, 'support', 'distance'"):
+        Truncation.of(given)

@@ -537,7 +537,16 @@ def test_selecting_layers() -> None:
     assert network.select_layers(["levels", "head conv"])[-1].name == "head conv"
 
 
-@pytest.mark.parametrize(("wanted", "said"), [([], "No network layer"), ("conv 9", "conv 9")])
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ([], "No network layer"),
+        ("conv 9", "conv 9"),
+        (None, "asked for are None; expected a preset"),
+        (3, "asked for are 3; expected a preset"),
+        ([None], r"asked for are \[None\]; expected a preset"),
+    ],
+)
 def test_selecting_what_is_not_there(wanted: object, said: str) -> None:
     with pytest.raises(LayerError, match=said):
         opened(UNet(depth=1, base_width=2)).select_layers(wanted)

@@ -7,6 +7,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_seggradcam.explain.explanation import Explanation, Heatmap
+from napari_seggradcam.viewer import mosaic
 from napari_seggradcam.viewer.compare import GRID_LAYERS, Compare
 from napari_seggradcam.viewer.heatmaps import ResultSettings
 from napari_seggradcam.viewer.inputs import ImageInput, image_input
@@ -460,6 +461,48 @@ def test_values_are_not_shown_before_somebody_says_so(
     assert not np.array_equal(before, expected)
     list(alone.enter(ready))
     np.testing.assert_array_equal(views(alone._viewer)[1].data, expected)
+
+
+def test_two_arrays_of_a_mosaic_take_turns(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    """Getting one for every answer would take longer than all the rest."""
+    compare = Compare(viewer)
+    answers = [make_explanation(SHAPE, MANY, seed=seed) for seed in range(5)]
+    enter(compare, "grid", answers[0], image)
+    heat = views(viewer)[1]
+    used = {id(compare.prepared.content.shares)}
+    for answer in answers[1:]:
+        assert compare.show_values(Compare.prepare("grid", answer, image, like=compare.prepared))
+        used.add(id(compare.prepared.content.shares))
+        assert np.shares_memory(heat.data, compare.prepared.content.shares)
+        expected = Compare.prepare("grid", answer, image).content.shares
+        np.testing.assert_array_equal(heat.data, expected)
+    assert len(used) == 2
+
+
+def test_answers_that_come_at_once_have_an_array_each(
+    viewer: ViewerModel, image: ImageInput, make_explanation: MakeExplanation
+) -> None:
+    """Somebody may choose again before an answer is shown; its thread goes on."""
+    compare = Compare(viewer)
+    answers = [make_explanation(SHAPE, MANY, seed=seed) for seed in range(4)]
+    enter(compare, "grid", answers[0], image)
+    compare.show_values(Compare.prepare("grid", answers[1], image, like=compare.prepared))
+    both = [Compare.prepare("grid", one, image, like=compare.prepared) for one in answers[2:]]
+    for ready, answer in zip(both, answers[2:], strict=True):
+        expected = Compare.prepare("grid", answer, image).content.shares
+        np.testing.assert_array_equal(ready.content.shares, expected)
+
+
+def test_tiles_are_filled_in_bands(
+    image: ImageInput, make_explanation: MakeExplanation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explanation = make_explanation(SHAPE, MANY)
+    expected = Compare.prepare("grid", explanation, image).content.shares
+    monkeypatch.setattr(mosaic, "_BAND", 5)
+    found = Compare.prepare("grid", explanation, image).content.shares
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_the_reading_is_that_of_the_values_that_are_shown(

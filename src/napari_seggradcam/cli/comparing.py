@@ -66,6 +66,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare what network layers say about a region, and recommend some of them."""
+    if out is not None and out.suffix.lower() != ".csv":
+        raise typer.BadParameter(f"--out {str(out)!r}: the table is saved as NAME.csv.")
     from ..explain.comparison.layers import compare_layers
 
     opened, explainer = _explainer(image, network, memory)

@@ -1,6 +1,13 @@
 """How far an output, or a position of a network layer, sees along one spatial axis."""
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+# One, or many at once.
+Index = TypeVar("Index", int, NDArray[np.signedinteger[Any]])
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class AxisReach:
         """As if every position saw what its two neighbours see, too."""
         return replace(self, first=self.first - 1, last=self.last + 1)
 
-    def inputs(self, start: int, stop: int) -> tuple[int, int]:
+    def inputs(self, start: Index, stop: Index) -> tuple[Index, Index]:
         """Input pixels, in whole blocks, that outputs ``start:stop`` see; some may not exist."""
         low = -((self.last - start) // self.outputs)
         high = (stop - 1 - self.first) // self.outputs

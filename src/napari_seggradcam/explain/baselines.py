@@ -72,6 +72,7 @@ class SobelEdges(AttributionMethod):
     """Strength of the edges of the image as the network sees it, √(Σ_channels sobel²)."""
 
     name = "sobel"
+    nothing_positive = "The image is the same everywhere, as the network sees it: it has no edges."
     sees_all = True
 
     def answer(self, ground: Ground) -> dict[str, Attribution]:
@@ -91,6 +92,9 @@ class PredictionMap(AttributionMethod):
     """
 
     name = "prediction"
+    nothing_positive = (
+        "What the network puts out for the class is nowhere above zero. Look at the signed map."
+    )
     sees_all = True
     values: Literal["logit", "probability"] = "logit"
 

@@ -45,8 +45,8 @@ class Completeness:
     most_steps: int = 1024
 
     def __post_init__(self) -> None:
-        check_above_zero("The tolerance", self.tolerance)
-        check_count("The largest number of steps", self.most_steps)
+        check_above_zero("tolerance", self.tolerance)
+        check_count("most_steps", self.most_steps)
 
     def reach(
         self,

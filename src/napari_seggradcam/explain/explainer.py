@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..networks.network import Network
+from ..networks.network import Network, check_network
 from ..networks.progress import Cancel, Progress, silent
 from ..networks.running import as_found, stop_if
 from . import scores
@@ -19,9 +19,10 @@ from .fitting import default_budget
 from .heatmaps import heatmap_of
 from .jobs import Found
 from .methods.cams import SegGradCam
+from .options import check_count
 from .questions import AnswerFacts, ImageFacts, Question, record_of
 from .regions.region import Footprint, Region
-from .regions.sets import each_label
+from .regions.sets import each_label, everywhere, label
 from .views import View, Views, patch_facts
 
 
@@ -65,6 +66,10 @@ class Explainer:
         If axes or channels do not fit the network.
     ImageError
         If the image has values that are not finite.
+    NetworkError
+        If what is given as network is none.
+    OptionError
+        If the memory is no number of bytes.
     """
 
     def __init__(
@@ -78,12 +83,14 @@ class Explainer:
         once: bool = False,
         gradients: bool = False,
     ):
+        check_network(network)
         self.network = network
         self.image = np.asarray(image)
         self.axes = axes
         self.channel_names = channel_names
         self._prepared = network.prepare(image, axes)
         budget = default_budget(network.device) if memory is None else memory
+        check_count("memory (bytes)", budget, least=0)
         # Comparisons, which run passes of their own, look at the image through it, too.
         self.views = Views(network, self._prepared, budget, once, gradients)
 
@@ -99,6 +106,7 @@ class Explainer:
 
     @memory.setter
     def memory(self, budget: int) -> None:
+        check_count("memory (bytes)", budget, least=0)
         self.views.budget = budget
 
     @property
@@ -152,7 +160,7 @@ class Explainer:
         ----------
         region
             The pixels M: a boolean array on the image grid, or a region such as
-            `napari_seggradcam.pixel`. An array of other numbers says what every pixel counts.
+            `napari_seggradcam.pixel`. An array of floats says what every pixel counts.
         target
             Class by index or name; ``"predicted"``: the one predicted for most pixels of M.
         layers
@@ -242,7 +250,8 @@ class Explainer:
         Returns
         -------
         dict of int to Explanation
-            In order of the label values; empty if there is none but 0.
+            In order of the label values; empty if there is none but 0. What else is asked is
+            checked all the same.
 
         Raises
         ------
@@ -252,11 +261,12 @@ class Explainer:
             As for `explain`.
         """
         regions = each_label(labels)
-        ask = partial(
-            Question.of,
+        label(labels, 0).extent(self.image_shape)  # also where there is no other value
+        question = Question.of(
             self.network,
-            target=target,
-            layers=layers,
+            everywhere(),
+            target,
+            layers,
             method=method,
             score=score,
             versus=versus,
@@ -264,7 +274,7 @@ class Explainer:
             truncate=truncate,
             options=options,
         )
-        questions = [ask(region) for region in regions.values()]
+        questions = [replace(question, region=region) for region in regions.values()]
         stop_if(cancel)
         if not questions:
             return {}

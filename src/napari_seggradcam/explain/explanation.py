@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..networks.layers import NetworkLayer
-from ..store.explanations import StoredMap, read_explanation, write_explanation
+from ..errors import ExplanationFileError
+from ..networks.layers import NetworkLayer, unknown_layer
+from ..store.explanations import StoredExplanation, StoredMap, read_explanation, write_explanation
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +197,8 @@ class Explanation(Mapping[str, Heatmap]):
     record: dict[str, Any]
 
     def __getitem__(self, name: str) -> Heatmap:
+        if name not in self.heatmaps:
+            raise unknown_layer("The explanation", name, self.heatmaps)
         return self.heatmaps[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -266,9 +269,21 @@ def open_explanation(path: str | Path, lazy: bool = False) -> Explanation:
     Raises
     ------
     ExplanationFileError
-        If it is missing, damaged or something else.
+        If it is missing, damaged or something else, such as maps without what was asked.
     """
     stored = read_explanation(path, lazy)
+    try:
+        return _explanation_from(stored)
+    except (KeyError, TypeError) as error:
+        raise ExplanationFileError(
+            f"{path} has the maps of an explanation, but does not say all that one says of its "
+            f"question and network layers ({type(error).__name__}: {error}); a program of its own "
+            "has written it. Read its arrays with napari_seggradcam.store.explanations."
+            "read_explanation, or with zarr."
+        ) from error
+
+
+def _explanation_from(stored: StoredExplanation) -> Explanation:
     shape = stored.region.shape
     image = np.zeros_like(stored.region, float) if stored.image is None else stored.image
     heatmaps = {m.name: _from_stored(m, shape) for m in stored.maps}

@@ -38,6 +38,13 @@ from .options import check_above_zero, check_count, check_counts, one_per_axis
 NO_CONTEXT = (
     "The decision loses nothing when all of its surroundings are replaced: no context is needed."
 )
+NO_SURROUNDINGS = "The region is all of the input: there are no surroundings to replace."
+NOTHING_KEPT = (
+    "No context is kept: what it does for the decision is not worth its price. Ask with a smaller "
+    "sparsity."
+)
+# A loss below this many times the precision of the scores is what rounding leaves.
+_ROUNDING = 16
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
 
@@ -72,10 +79,11 @@ class GridSaliency(AttributionMethod):
 
     def __post_init__(self) -> None:
         check_kind(self.baseline)
-        check_counts("The cell", self.cell)
-        check_count("The number of steps", self.steps)
-        check_above_zero("The sparsity", self.sparsity)
-        check_above_zero("The learning rate", self.learning_rate)
+        check_counts("cell", self.cell)
+        check_count("steps", self.steps)
+        check_above_zero("sparsity", self.sparsity)
+        check_above_zero("learning_rate", self.learning_rate)
+        check_count("seed", self.seed, least=0)
 
     def answer(self, ground: Ground) -> dict[str, Attribution]:
         """The mask of the network's input."""
@@ -114,7 +122,7 @@ class GridSaliency(AttributionMethod):
         problem.begin()
         losses: list[float] = []
         mask = torch.zeros(1, 1, *problem.grid, dtype=torch.float64)
-        if problem.full > 0:
+        if problem.needs_context:
             score.expect(self.steps, self.name)
             mask = self._minimise(problem, mask, losses)
         return self._answer(score, problem, mask, losses)
@@ -145,7 +153,7 @@ class GridSaliency(AttributionMethod):
                 f"The region has the shape {region.shape}; expected that of the network's input, "
                 f"{sizes}."
             )
-        cells = one_per_axis("The cell", self.cell, len(sizes))
+        cells = one_per_axis("cell", self.cell, len(sizes))
         grid = tuple(max(1, round(n / c)) for n, c in zip(sizes, cells, strict=True))
         other = score.neutral(self.baseline, self.seed)
         return _Problem(score, torch.from_numpy(region), other, grid)
@@ -169,7 +177,7 @@ class GridSaliency(AttributionMethod):
             "lost_share": min(losses) - self.sparsity * float(mask.mean()) if losses else 0.0,
             "losses": losses,
         }
-        empty = None if losses else NO_CONTEXT
+        empty = None if mask.any() else problem.why_empty
         translate = tuple((s - 1) / 2 for s in scale)
         return Attribution(mask[0].numpy(), empty, facts, scale, translate)
 
@@ -194,6 +202,8 @@ class _Problem:
         Mean of y_c(x) over M; there after `begin`.
     full
         D(0), what is lost without any context; likewise.
+    needs_context
+        Whether that is more than rounding leaves; likewise.
     """
 
     def __init__(
@@ -206,6 +216,7 @@ class _Problem:
         self.grid = grid
         self.score = 0.0
         self.full = 0.0
+        self.needs_context = False
         self._score = score
         self._pixels = int(region.sum())
         self._free = (~region).to(score.tensor)
@@ -215,9 +226,21 @@ class _Problem:
     def begin(self) -> None:
         """Run the image, and the image without context."""
         with torch.no_grad():
-            self._whole = self._score(self._score.tensor)
+            # Made as every other input is, whose layout in memory decides how sums are rounded.
+            everything = torch.ones(1, 1, *self.grid, dtype=torch.float64)
+            self._whole = self._score(self._replaced(everything))
             self.score = float(self._whole.sum()) / self._pixels
             self.full = float(self._lost(torch.zeros(1, 1, *self.grid, dtype=torch.float64)))
+        size = float(self._whole.abs().sum()) / self._pixels
+        rounding = _ROUNDING * torch.finfo(self._score.tensor.dtype).eps * size
+        self.needs_context = self.full > rounding
+
+    @property
+    def why_empty(self) -> str:
+        """Why a mask that has nothing has nothing."""
+        if not self._free.any():
+            return NO_SURROUNDINGS
+        return NOTHING_KEPT if self.needs_context else NO_CONTEXT
 
     def lost_share(self, grid: torch.Tensor) -> torch.Tensor:
         """D(m) ÷ D(0) for a mask of shape (1, 1, *grid), as a scalar."""
@@ -225,8 +248,12 @@ class _Problem:
         return self._lost(grid) / self.full
 
     def _lost(self, grid: torch.Tensor) -> torch.Tensor:
+        scores = self._score(self._replaced(grid))
+        return (self._whole - scores).clamp(min=0).sum().cpu() / self._pixels
+
+    def _replaced(self, grid: torch.Tensor) -> torch.Tensor:
+        """x'(m)."""
         image = self._score.tensor
         mode = _LINEAR[len(self.grid)]
         mask = functional.interpolate(grid.to(image), size=image.shape[2:], mode=mode)
-        replaced = image + self._free * (1 - mask) * (self._other - image)
-        return (self._whole - self._score(replaced)).clamp(min=0).sum().cpu() / self._pixels
+        return image + self._free * (1 - mask) * (self._other - image)

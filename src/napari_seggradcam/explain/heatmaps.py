@@ -9,7 +9,8 @@ from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from .explanation import Heatmap
 from .jobs import Found
-from .methods.answering import NO_POSITIVE_EVIDENCE, LayerAnswer
+from .methods.answering import LayerAnswer
+from .methods.weighting import Method
 from .placing import placement_of
 from .questions import Question
 from .reach import reach_of
@@ -65,7 +66,7 @@ def heatmap_of(
         place.scale,
         place.translate,
         image_shape,
-        _why_empty(answer, signed, kept),
+        _why_empty(question.method, answer, signed, kept),
         _seen(view, placed, layer, found, image_shape),
         kept,
         note,
@@ -91,11 +92,11 @@ def _seen(
 
 
 def _why_empty(
-    answer: LayerAnswer, signed: NDArray[np.floating[Any]], kept: Mask | None
+    method: Method, answer: LayerAnswer, signed: NDArray[np.floating[Any]], kept: Mask | None
 ) -> str | None:
     """Why a heatmap is zero everywhere, or None."""
     if answer.empty is not None:
         return answer.empty
     if not (signed > 0).any():
-        return NO_POSITIVE_EVIDENCE
+        return method.nothing_positive
     return None if kept is None or (signed[kept] > 0).any() else NOTHING_KEPT

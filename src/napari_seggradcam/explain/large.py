@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
 from ..networks.layers import LOGITS
-from ..networks.network import Network
+from ..networks.network import Network, check_network
 from ..networks.progress import Cancel, Progress, silent
 from ..networks.running import as_found, digest_of, stop_if
 from ..networks.windows import WindowedImage
@@ -32,9 +32,10 @@ from .axis_reach import AxisReach
 from .crops import Blocks, CropPlanner
 from .explanation import Explanation, open_explanation
 from .fitting import bytes_per_pixel, default_memory
-from .methods.answering import NO_POSITIVE_EVIDENCE
 from .methods.cams import SegGradCam
 from .methods.gradient import LayerGradient
+from .methods.weighting import NO_POSITIVE_EVIDENCE
+from .options import check_count
 from .placing import placement_of
 from .questions import AnswerFacts, ImageFacts, Question, record_of
 from .reach import layer_shapes, reach_of
@@ -104,7 +105,7 @@ def explain_large(
     Raises
     ------
     NetworkError
-        If the network does not see locally, or fails.
+        If the network does not see locally, or fails; or if what is given as network is none.
     RegionError
         If the region is empty or does not fit the image.
     ExplanationFileError
@@ -116,6 +117,10 @@ def explain_large(
     --------
     Explainer : for images that fit in memory.
     """
+    check_network(network)
+    if memory is not None:
+        check_count("memory (bytes)", memory)
+        memory = int(memory)  # of numpy's numbers the notes on disk know nothing
     question = Question.of(
         network,
         region,

@@ -64,13 +64,20 @@ def neutral_input(tensor: torch.Tensor, kind: Neutral, seed: int = 0) -> torch.T
     return torch.from_numpy(np.ascontiguousarray(blurred)).to(tensor)
 
 
-def check_kind(kind: Neutral, kinds: tuple[str, ...] = KINDS) -> None:
+def check_kind(kind: object, kinds: tuple[str, ...] = KINDS) -> None:
     """Raise `OptionError` if a baseline is neither given nor of one of these kinds."""
-    if not isinstance(kind, torch.Tensor) and kind not in kinds:
+    if isinstance(kind, torch.Tensor) or (isinstance(kind, str) and kind in kinds):
+        return
+    expected = (
+        f"expected one of {', '.join(map(repr, kinds))}, or a tensor of the shape of the "
+        "network's input."
+    )
+    if isinstance(kind, np.ndarray):
         raise OptionError(
-            f"There is no baseline {kind!r}; expected one of {', '.join(map(repr, kinds))}, or a "
-            "tensor of the shape of the network's input."
+            f"The baseline is a numpy array of the shape {kind.shape}; {expected} "
+            "torch.from_numpy makes one of it."
         )
+    raise OptionError(f"There is no baseline {kind!r}; {expected}")
 
 
 def kind_in_words(kind: Neutral) -> str:

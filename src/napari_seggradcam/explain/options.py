@@ -1,26 +1,29 @@
 """Checks of what users ask by: every error says what was given and what is expected."""
 
+import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 
 import numpy as np
 
 from ..errors import OptionError
 
 
-def check_known(what: str, value: object, known: Iterable[object]) -> None:
+def check_known(what: str, value: object, known: Iterable[str]) -> None:
     """Raise `OptionError` unless a value is one of those that an option has.
 
     Parameters
     ----------
     what
-        The option, as a sentence begins with it, such as ``"The score"``.
+        The option, by the name that users give it by, such as ``"score"``.
     value
         What was given.
     known
         The values that there are.
     """
     values = list(known)
-    if value not in values:
+    # Not compared with what is no text, of which an array would answer element by element.
+    if not isinstance(value, str) or value not in values:
         raise OptionError(f"{what} is {value!r}; known are {', '.join(map(repr, values))}.")
 
 
@@ -36,15 +39,30 @@ def check_count(what: str, value: object, least: int = 1) -> None:
     least
         The smallest number that there is.
     """
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or value < least:  # type: ignore[operator]
+    if not is_whole(value) or value < least:  # type: ignore[operator]
         raise OptionError(f"{what} is {value!r}; expected a whole number from {least}.")
 
 
-def check_above_zero(what: str, value: float) -> None:
-    """Raise `OptionError` unless a number is above 0; ``what`` as for `check_known`."""
-    if not value > 0:
-        raise OptionError(f"{what} is {value}; expected a number above 0.")
+def check_above_zero(what: str, value: object) -> None:
+    """Raise `OptionError` unless a value is a number above 0; ``what`` as for `check_known`."""
+    if not is_number(value) or not value > 0:  # type: ignore[operator]
+        raise OptionError(f"{what} is {value!r}; expected a number above 0.")
+
+
+def check_from_zero(what: str, value: object) -> None:
+    """Raise `OptionError` unless a value is a number from 0; ``what`` as for `check_known`."""
+    if not is_number(value) or not value >= 0:  # type: ignore[operator]
+        raise OptionError(f"{what} is {value!r}; expected a number from 0.")
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number by its type, and no truth value."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, finite, and no truth value."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def check_counts(what: str, value: int | Sequence[int]) -> None:

@@ -49,6 +49,17 @@ class Patch:
         """Where the box lies."""
         return box_at(self.first, self.size)
 
+    def within(self, part: Box) -> torch.Tensor:
+        """The gradient in a part of the box."""
+        return self.values[:, :, *seen_from(part, self.first)]
+
+    def around(self, box: Box) -> torch.Tensor:
+        """The gradient in a larger box, with zeros around its own; not to be changed."""
+        if box == self.box:
+            return self.values
+        first = tuple(side.start for side in box)
+        return self._within(first, [side.stop - side.start for side in box])
+
     def item(self, number: int, starts: Sequence[int]) -> "Patch":
         """One item of the batch, seen from a whole on which its own begins at these positions."""
         first = tuple(f + start for f, start in zip(self.first, starts, strict=True))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
+from ..networks.classes import is_predicted
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
 from ..networks.normalisation import normalisation_to_dict
@@ -74,14 +75,14 @@ class Question:
             As there.
         """
         asked = Score.of(network, score, versus, reduce)
-        if target != "predicted":
+        if not is_predicted(target):
             target = network.class_index(target)
             asked.check(target)
         how, extent = method_of(method, options), Truncation.of(truncate)
         if extent is not None and not how.truncates:
             raise OptionError(
-                f"Maps of the method {method!r} have no extent to truncate: they are made of the "
-                "score itself, and zero where it does not matter. Leave truncate out."
+                f"Maps of the method {method!r} have no extent to truncate: they are no sums of "
+                "feature maps with weights, whose extent is cut. Leave truncate out."
             )
         wanted = how.layers(network, layers)
         return cls(as_region(region), target, wanted, how, asked, extent)

@@ -85,7 +85,7 @@ class Score:
         TargetError
             If the network has no such class.
         """
-        check_known("The score", name, SCORES)
+        check_known("score", name, SCORES)
         check_known("reduce", reduce, REDUCTIONS)
         if versus is not None and name != MARGIN:
             raise OptionError(

@@ -24,6 +24,7 @@ from ..errors import OptionError
 from ..networks.layers import NetworkLayer
 from .axis_reach import AxisReach
 from .methods.gradient import LayerGradient
+from .options import is_number
 from .reach import Reach
 from .regions.output import OutputRegion
 from .regions.region import Mask
@@ -32,6 +33,9 @@ NOTHING_KEPT = (
     "No positive evidence is left: all of it lies where the heatmap was cut off. "
     "Look at it without truncation."
 )
+
+# Of a double; the others, exponent and eight bits of the fraction, are the level.
+_BITS_IN_LEVEL = 44
 
 SUPPORT, MASS, DISTANCE = "support", "mass", "distance"
 
@@ -60,11 +64,14 @@ class Truncation:
         OptionError
             If it is something else.
         """
-        if given is None or given in (SUPPORT, DISTANCE):
-            return None if given is None else cls(given)
-        if isinstance(given, list | tuple) and len(given) == 2 and given[0] == MASS:
-            share = given[1]
-            if isinstance(share, int | float) and not isinstance(share, bool) and 0 < share <= 1:
+        if given is None:
+            return None
+        if isinstance(given, str) and given in (SUPPORT, DISTANCE):
+            return cls(given)
+        if isinstance(given, list | tuple) and len(given) == 2:
+            extent, share = given
+            is_mass = isinstance(extent, str) and extent == MASS
+            if is_mass and is_number(share) and 0 < share <= 1:
                 return cls(MASS, float(share))
         raise OptionError(
             f"truncate is {given!r}; expected None, 'support', 'distance', or ('mass', q) with a "
@@ -139,16 +146,24 @@ def largest_mass(mass: NDArray[np.float64], share: float) -> Mask:
     share
         Above 0, at most 1.
     """
-    falling = np.sort(mass[mass > 0])[::-1]  # a small part of the positions for most questions
-    if not falling.size:
+    found = mass[mass > 0]
+    if not found.size:
         return np.zeros(mass.shape, bool)
-    sums = np.cumsum(falling)
+    # The bits of positive floats are in the order of the floats: the first of them make levels, of
+    # which one alone has to be sorted.
+    levels = found.view(np.int64) >> _BITS_IN_LEVEL
+    levels -= levels.min()
+    sums = np.cumsum(np.bincount(levels, found)[::-1])
     # Rounding may leave the sum of a share of 1 below what is asked for.
-    count = int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-12))) + 1
-    least = falling[count - 1]
+    wanted = share * sums[-1] * (1 - 1e-12)
+    whole = int(np.searchsorted(sums, wanted))
+    falling = np.sort(found[levels == sums.size - 1 - whole])[::-1]
+    rest = wanted - (sums[whole - 1] if whole else 0.0)
+    last = min(int(np.searchsorted(np.cumsum(falling), rest)), falling.size - 1)
+    least = falling[last]
     kept: Mask = mass > least
     equals = np.flatnonzero(mass == least)
-    kept.ravel()[equals[: count - np.count_nonzero(kept)]] = True
+    kept.ravel()[equals[: np.count_nonzero(falling[: last + 1] == least)]] = True
     return kept
 
 
@@ -172,13 +187,13 @@ def within_reach(
     for axis, (reach, side) in enumerate(zip(axes, region.box, strict=True)):
         stride, offset = layer.stride[axis], layer.offset[axis]
         pixels = np.floor(np.arange(shape[axis]) * stride + offset + 0.5).astype(int)
-        ranges = [reach.inputs(o, o + 1) for o in range(side.start, side.stop)]
-        seen = _spread(seen, axis, ranges, pixels)
+        outputs = np.arange(side.start, side.stop)
+        seen = _spread(seen, axis, reach.inputs(outputs, outputs + 1), pixels)
     return np.asarray(seen)
 
 
 def _spread(
-    mask: Mask, axis: int, ranges: Sequence[tuple[int, int]], pixels: NDArray[np.intp]
+    mask: Mask, axis: int, ranges: tuple[NDArray[Any], NDArray[Any]], pixels: NDArray[np.intp]
 ) -> Mask:
     """Along one axis: at which pixels the range of some True element is.
 
@@ -189,15 +204,16 @@ def _spread(
     axis
         Which axis.
     ranges
-        First pixel of every element's range, and the one behind its last; neither ever falls.
+        First pixels of all elements' ranges, and those behind their last; neither ever falls.
     pixels
         Where the result's elements lie.
     """
-    starts, stops = (np.array(ends) for ends in zip(*ranges, strict=True))
+    starts, stops = ranges
     # Elements whose range has a pixel stand side by side, so that counting them tells.
     first = np.searchsorted(stops, pixels, side="right")
     behind = np.searchsorted(starts, pixels, side="right")
-    counts = np.cumsum(mask, axis=axis, dtype=np.int64)
+    small = np.min_scalar_type(mask.shape[axis])  # of counts; large arrays take longer to get
+    counts = np.cumsum(mask, axis=axis, dtype=small)
     counts = np.concatenate([np.zeros_like(np.take(counts, [0], axis)), counts], axis)
     behind = np.maximum(behind, first)
     return np.asarray(np.take(counts, behind, axis) > np.take(counts, first, axis))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..networks.classes import is_predicted
 from ..networks.images import PreparedImage
 from ..networks.layers import NetworkLayer
 from ..networks.network import Network
@@ -204,7 +205,7 @@ class Views:
         TargetError
             If the network has no such class.
         """
-        if target == "predicted":
+        if is_predicted(target):
             here = self.prediction()[region.box][region.counting_for]
             return int(np.bincount(here).argmax())
         return self._network.class_index(target)

@@ -31,6 +31,11 @@ def class_names(given: tuple[str, ...] | None, rows: int) -> tuple[str, ...]:
     return given
 
 
+def is_predicted(target: int | str) -> bool:
+    """Whether the class is left to the prediction; of an array ``==`` would not tell."""
+    return isinstance(target, str) and target == "predicted"
+
+
 def class_index(classes: tuple[str, ...], target: int | str) -> int:
     """Index of a class given by index or name.
 
@@ -39,6 +44,11 @@ def class_index(classes: tuple[str, ...], target: int | str) -> int:
     TargetError
         If there is no such class.
     """
+    if np.ndim(target) > 0:
+        raise TargetError(
+            f"The class is an array of shape {np.shape(target)}; expected its index or its name. "
+            "If that is the region: it comes before the class."
+        )
     if isinstance(target, str) and target in classes:
         return classes.index(target)
     is_index = isinstance(target, int | np.integer) and not isinstance(target, bool)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..errors import LayerError
+from ..errors import LayerError, UnknownLayer
 
 PRESETS = ("bottleneck", "levels", "all")
 
@@ -107,7 +107,7 @@ def select_layers(
     LayerError
         If a name is unknown, a path names several calls, or nothing was asked for.
     """
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = names_in(wanted)
     if not names:
         raise LayerError("No network layer was asked for; give a name, several, or a preset.")
     chosen = {layer.name for name in names for layer in _select_one(layers, name)}
@@ -117,6 +117,42 @@ def select_layers(
             f"its head. Ask by name: {', '.join(repr(layer.name) for layer in layers[:6])}."
         )
     return tuple(layer for layer in layers if layer.name in chosen)
+
+
+def names_in(wanted: str | Iterable[str]) -> list[str]:
+    """Names and presets that are asked for, one by one.
+
+    Raises
+    ------
+    LayerError
+        If it is something else.
+    """
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if isinstance(names, Iterable):
+        names = list(names)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise LayerError(
+        f"The network layers asked for are {wanted!r}; expected a preset ({', '.join(PRESETS)}), a "
+        "name from Network.layers, a module's path, or a list of those."
+    )
+
+
+def unknown_layer(what: str, name: object, known: Iterable[str]) -> UnknownLayer:
+    """The error of asking an answer for a network layer that it has nothing of.
+
+    Parameters
+    ----------
+    what
+        The answer, as a sentence begins with it.
+    name
+        What was asked for.
+    known
+        Names of the network layers that it has.
+    """
+    names = list(known)
+    some = ", ".join(map(repr, names[:6])) + (", …" if names[6:] else ".")
+    return UnknownLayer(f"{what} has no network layer {name!r}; it has {some}")
 
 
 def _select_one(layers: Sequence[NetworkLayer], name: str) -> Sequence[NetworkLayer]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import OptionError
+from ..errors import NetworkError, OptionError
 from .description import NetworkDescription
 from .images import PreparedImage, channels_first, normalised, pad
 from .outputs import MapGrid, on_grid, output_grid, select_output
@@ -232,3 +232,12 @@ class Network(NetworkDescription):
         from .formats.native import save_network
 
         return save_network(self, path, dtype)
+
+
+def check_network(given: object) -> None:
+    """Raise `NetworkError` unless a `Network` is given."""
+    if not isinstance(given, Network):
+        raise NetworkError(
+            f"The network is of type {type(given).__name__}; expected a Network, as open_network "
+            "makes of a file and Network.from_module of a torch module."
+        )

@@ -138,7 +138,6 @@ class Compare:
         settings : ResultSettings
             Colormap, opacity, blending.
         """
-        prepared = prepared.settled()
         if self._is_complete and self._prepared is not None and prepared.is_like(self._prepared):
             self._prepared, self.wants_reset_view = prepared, False
             yield from self._update(prepared, settings)
@@ -174,7 +173,7 @@ class Compare:
         shown = self._prepared
         if shown is None or not (self._is_complete and prepared.is_like(shown)):
             return shown is None and prepared.mode == "overlay"
-        self._prepared = prepared = prepared.settled()
+        self._prepared = prepared
         content, views = prepared.content, self._views()
         if isinstance(content, Stack):
             layer = views["stack"]
@@ -187,6 +186,7 @@ class Compare:
             views[NAMES].refresh_text()
             if self._caption.stands:
                 self._on_pointer()
+            shown.give_back()
         else:
             for name, heatmap in prepared.explanation.items():
                 values = cell_values(heatmap, prepared.image, settings)

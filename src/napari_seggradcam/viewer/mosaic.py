@@ -5,7 +5,7 @@ many network layers it shows.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,10 @@ NAMES = "names"
 _CENTRED = (0.12, 0.5)
 """Middle of a centred name, as shares of a tile's rows and columns."""
 
+_BAND = 128
+"""Rows that are interpolated at a time: what that takes is small enough for memory to be at hand,
+and getting it anew may take several times as long as filling it."""
+
 
 @dataclass(frozen=True, eq=False)
 class TileValues:
@@ -77,21 +81,37 @@ class TileValues:
         """Values of a tile in raw units; parameters as of `Heatmap.resized`."""
         return np.asarray(self.maps[tile].resized(self.signed, within))
 
-    def shares(self, tile: int, within: Sequence[slice] | None = None) -> NDArray[np.float32]:
-        """The same, divided by the largest."""
-        return self.on_grid(tile, within) / np.float32(self.largest[tile])
-
     def tiled(self, tiling: Tiling, shape: tuple[int, ...]) -> Any:
         """Shares of all tiles in one array, of a volume plane by plane as they are looked at."""
 
         def planes(where: tuple[slice, ...]) -> NDArray[np.float32]:
             sizes = [len(range(*part.indices(n))) for part, n in zip(where, shape, strict=False)]
             found = np.zeros((*sizes, *tiling.extent), np.float32)
-            for tile, here in enumerate(tiling):
-                found[here] = self.shares(tile, (*where, slice(None), slice(None)))
+            self.put(tiling, found, where)
             return found
 
         return planes_on_demand(shape, np.float32, planes)
+
+    def put(
+        self, tiling: Tiling, shares: NDArray[np.float32], where: tuple[slice, ...] = ()
+    ) -> None:
+        """Put values, each divided by its tile's largest, into an array of all tiles.
+
+        Parameters
+        ----------
+        tiling : Tiling
+            Where the tiles lie.
+        shares : (*planes, rows, columns) array of float32
+            To be changed.
+        where : tuple of slice
+            Which planes of a volume these are.
+        """
+        for tile, here in enumerate(tiling):
+            whole, largest = shares[here], np.float32(self.largest[tile])
+            for first in range(0, whole.shape[-2], _BAND):
+                rows = slice(first, first + _BAND)
+                values = self.on_grid(tile, (*where, rows, slice(None)))
+                np.divide(values, largest, out=whole[..., rows, :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +136,9 @@ class Mosaic:
         1 along the inside of the region's border in every tile, 2 along that of its side that
         counts against the score. napari would look for it in the whole mosaic each time that it
         draws.
-    tiles : tuple of (rows, columns) array of float32
-        What `settled` is to put into `shares`.
+    spare : list of array of float32
+        Arrays like `shares` that nobody shows any more, for the next values; one list for all
+        mosaics that come from each other by `with_values`.
 
     Notes
     -----
@@ -131,16 +152,12 @@ class Mosaic:
     style: dict[str, Any]
     shares: NDArray[np.float32]
     outlines: NDArray[np.uint8]
-    tiles: tuple[NDArray[np.float32], ...] = ()
+    spare: list[NDArray[np.float32]] = field(default_factory=list)
 
-    def settled(self) -> "Mosaic":
-        """Put new values into the array that is shown; not in a worker, nobody may be drawing it.
-
-        An array of its own for every answer would take several times as long to get as to fill.
-        """
-        for here, tile in zip(self.tiling, self.tiles, strict=bool(self.tiles)):
-            self.shares[here] = tile
-        return replace(self, tiles=())
+    def give_back(self) -> None:
+        """Leave the array of `shares` to the mosaic after the next; nobody may show it any more."""
+        if self.shares.ndim == 2:
+            self.spare.append(self.shares)
 
     @property
     def heat(self) -> Values:
@@ -301,8 +318,7 @@ def with_values(mosaic: Mosaic, explanation: "Explanation", settings: ResultSett
     Parameters
     ----------
     mosaic : Mosaic
-        As it was; its picture and outlines are taken over, and so is the array of `shares` of a
-        single plane: `Mosaic.settled` puts the values into it.
+        As it was; its picture and outlines are taken over.
     explanation, settings
         As for `build_mosaic`.
     """
@@ -310,8 +326,13 @@ def with_values(mosaic: Mosaic, explanation: "Explanation", settings: ResultSett
     if mosaic.shares.ndim > 2:
         shares = values.tiled(mosaic.tiling, mosaic.shares.shape)
         return replace(mosaic, values=values, shares=shares)
-    tiles = tuple(values.shares(tile) for tile in range(len(values.maps)))
-    return replace(mosaic, values=values, tiles=tiles)
+    # To get an array for every answer would take several times as long as to fill it.
+    try:
+        shares = mosaic.spare.pop()
+    except IndexError:
+        shares = np.zeros_like(mosaic.shares)
+    values.put(mosaic.tiling, shares)
+    return replace(mosaic, values=values, shares=shares)
 
 
 def _said_of(heatmap: "Heatmap", settings: ResultSettings) -> str:

@@ -1,6 +1,6 @@
 """What a compare mode shows, between the thread that makes it and the viewer."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from .inputs import ImageInput
@@ -37,11 +37,10 @@ class Prepared:
     content: Mosaic | Stack | None
     signed: bool
 
-    def settled(self) -> "Prepared":
-        """Put values into arrays that are shown (`Mosaic.settled`); not in a worker."""
-        if not isinstance(self.content, Mosaic):
-            return self
-        return replace(self, content=self.content.settled())
+    def give_back(self) -> None:
+        """Leave arrays to what comes after the next (`Mosaic.give_back`); nobody shows them."""
+        if isinstance(self.content, Mosaic):
+            self.content.give_back()
 
     def is_like(self, other: "Prepared") -> bool:
         """Whether both are shown by the same napari layers with other data."""

@@ -166,13 +166,13 @@ def test_no_more_groups_than_different_vectors(count: int | None, expected: int)
     assert np.bincount(labels)[1:].tolist() == sorted(np.bincount(labels)[1:], reverse=True)
 
 
-@pytest.mark.parametrize("grid", [(3,), (0, 4), (33, 4), (2.5, 2)])
+@pytest.mark.parametrize("grid", [(3,), (0, 4), (33, 4), (2.5, 2), 8, "8,8", None])
 def test_grids_that_do_not_fit_are_told(explainer, grid) -> None:
     with pytest.raises(sgc.OptionError, match="does not fit an image"):
         weight_atlas(explainer, 1, grid=grid)
 
 
-@pytest.mark.parametrize("clusters", [0, 1.5, "elbow", True])
+@pytest.mark.parametrize("clusters", [0, 1.5, "elbow", True, np.array([1, 2])])
 def test_numbers_of_clusters_that_are_none_are_told(explainer, clusters) -> None:
     with pytest.raises(sgc.OptionError, match="clusters="):
         weight_atlas(explainer, 1, grid=(2, 2), clusters=clusters)
@@ -205,3 +205,10 @@ def test_progress_counts_cells_and_cancel_stops(explainer) -> None:
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     with pytest.raises(sgc.Cancelled):
         weight_atlas(explainer, 1, grid=(4, 4), cancel=lambda: bool(steps))
+
+
+@pytest.mark.parametrize("index", [(4, 0), (-1, 0), (1,), (), (1, 2, 3), (1.5, 2), ((1, 2),)])
+def test_cells_that_do_not_exist_are_told(explainer, index) -> None:
+    atlas = weight_atlas(explainer, 1, grid=(4, 4), clusters=None)
+    with pytest.raises(sgc.OptionError, match=r"no cell .*; expected 2 whole numbers from 0"):
+        atlas.cell(*index)

@@ -232,8 +232,10 @@ def test_the_recommended_are_in_order_and_in_the_table(explainer) -> None:
     assert list(frame.index) == [row.name for row in compared]
     assert frame.loc["skip 0", "share"] == compared["skip 0"].share
     assert set(frame.index[frame["recommended"]]) == {row.name for row in compared.recommended}
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError) as told:
         compared["no such layer"]
+    assert isinstance(told.value, sgc.LayerError)
+    assert str(told.value).startswith("The comparison has no network layer 'no such layer'; it has")
 
 
 def test_progress_counts_to_its_end_and_cancel_leaves_nothing(explainer) -> None:

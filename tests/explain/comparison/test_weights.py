@@ -189,7 +189,7 @@ def test_tables_have_the_numbers(compared, what: str) -> None:
     frame = compared.to_frame(what)
     assert list(frame.index) == ["left", "right", "both"]
     assert_allclose(frame.to_numpy(), getattr(compared, what))
-    with pytest.raises(sgc.OptionError, match="table is 'maps'"):
+    with pytest.raises(sgc.OptionError, match="what is 'maps'"):
         compared.to_frame("maps")
 
 
@@ -219,3 +219,35 @@ def test_progress_ends_with_all_regions(explainer) -> None:
     )
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert steps[-1] == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda it: it.clusters(0), "count is 0; expected a whole number from 1"),
+        (lambda it: it.clusters(-1), "count is -1"),
+        (lambda it: it.clusters(2.5), "count is 2.5"),
+        (lambda it: it.clusters(distance="a"), "distance is 'a'"),
+        (lambda it: it.top_channels("left", -3), "count is -3"),
+        (lambda it: it.shared_channels(share=95), "share is 95; expected a number from 0 to 1"),
+        (lambda it: it.shared_channels(count=-1), "count is -1"),
+        (lambda it: it.feature_map(1.5), "no channel 1.5"),
+        (lambda it: it.feature_map(-1), "no channel -1"),
+        (lambda it: it.feature_map("a"), "no channel 'a'"),
+        (lambda it: it.to_frame("alpha"), "^what is 'alpha'; known are 'weights'"),
+    ],
+)
+def test_numbers_that_are_none_are_told(compared, ask, said: str) -> None:
+    with pytest.raises(sgc.OptionError, match=said):
+        ask(compared)
+
+
+def test_every_comparison_needs_an_explainer(explainer) -> None:
+    network = explainer.network
+    for ask in (
+        lambda: sgc.compare_weights(network, REGIONS),
+        lambda: sgc.compare_layers(network, REGIONS["left"]),
+        lambda: sgc.weight_atlas(network),
+    ):
+        with pytest.raises(sgc.OptionError, match="of type Network; expected an Explainer"):
+            ask()

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OptionError
+from ...networks.classes import is_predicted
 from ...networks.layers import NetworkLayer
 from ...networks.progress import Cancel, Progress, silent
 from ...networks.running import stop_if
 from ..explainer import Explainer
+from ..options import is_whole
 from ..regions.region import Box, Footprint
 from .grouping import colours_of, groups_of
 from .reading import one_layer, weights_of
@@ -75,7 +77,20 @@ class Atlas:
         return self.there.shape
 
     def cell(self, *index: int) -> Box:
-        """The part of the image that one cell is."""
+        """The part of the image that one cell is, by its index per spatial axis, from 0.
+
+        Raises
+        ------
+        OptionError
+            If there is no such cell.
+        """
+        if len(index) != len(self.grid) or not all(
+            is_whole(i) and 0 <= i < count for i, count in zip(index, self.grid, strict=True)
+        ):
+            raise OptionError(
+                f"There is no cell {index}; expected {len(self.grid)} whole numbers from 0, below "
+                f"{self.grid}."
+            )
         return tuple(
             slice(*_ends(i, count, size))
             for i, count, size in zip(index, self.grid, self.image_shape, strict=True)
@@ -124,7 +139,8 @@ def weight_atlas(
     Raises
     ------
     OptionError
-        If the grid does not fit the image, or the number of clusters is none.
+        If the grid does not fit the image, the number of clusters is none, or what is given as
+        explainer is none.
     TargetError, LayerError
         If the class does not exist, or the network layer is none or several.
     MissingPackage
@@ -136,7 +152,7 @@ def weight_atlas(
     grid = _checked(grid, shape)
     count = _checked_clusters(clusters)
     stop_if(cancel)
-    if target == "predicted":
+    if is_predicted(target):
         target = int(np.bincount(explainer.prediction.ravel()).argmax())
     target = explainer.network.class_index(target)
     found = weights_of(explainer, _cells(grid, shape), target, one, progress or silent, cancel)
@@ -186,20 +202,21 @@ def _ends(index: int, count: int, size: int) -> tuple[int, int]:
 
 
 def _checked(grid: Sequence[int], shape: tuple[int, ...]) -> tuple[int, ...]:
-    counts = tuple(int(count) for count in grid)
-    fits = len(counts) == len(shape) and counts == tuple(grid)
-    if not fits or not all(1 <= n <= size for n, size in zip(counts, shape, strict=True)):
+    counts = tuple(grid) if np.iterable(grid) else ()
+    if len(counts) != len(shape) or not all(
+        is_whole(n) and 1 <= n <= size for n, size in zip(counts, shape, strict=True)
+    ):
         raise OptionError(
-            f"A grid of {tuple(grid)} cells does not fit an image of shape {shape}; expected "
+            f"A grid of {grid!r} cells does not fit an image of shape {shape}; expected "
             f"{len(shape)} whole numbers, each from 1 to the number of pixels along its axis."
         )
-    return counts
+    return tuple(map(int, counts))
 
 
 def _checked_clusters(clusters: int | str | None) -> int | None:
-    if clusters in (None, SILHOUETTE):
+    if clusters is None or (isinstance(clusters, str) and clusters == SILHOUETTE):
         return None
-    if isinstance(clusters, bool) or not isinstance(clusters, int | np.integer) or clusters < 1:
+    if not is_whole(clusters) or int(clusters) < 1:
         raise OptionError(
             f"clusters={clusters!r}: expected a whole number from 1, {SILHOUETTE!r} or None."
         )

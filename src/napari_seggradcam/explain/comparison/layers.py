@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from ...networks.classes import is_predicted
 from ...networks.images import channels_first
-from ...networks.layers import NetworkLayer
+from ...networks.layers import NetworkLayer, unknown_layer
 from ...networks.progress import Cancel, Progress, Steps
 from ...networks.running import stop_if
 from ..explainer import Explainer
@@ -25,7 +26,7 @@ from .cut import cut_of
 from .echoes import gini, image_gradients, pearson, share_inside
 from .layer_facts import LayerFacts
 from .other_region import other_region_of
-from .reading import running
+from .reading import check_explainer, running
 from .recommending import judged, repetition
 from .whole_pass import WholePass, heatmaps_of
 
@@ -96,7 +97,7 @@ class LayerComparison:
         for row in self.rows:
             if row.name == name:
                 return row
-        raise KeyError(name)
+        raise unknown_layer("The comparison", name, [row.name for row in self.rows])
 
     @property
     def recommended(self) -> tuple[LayerFacts, ...]:
@@ -149,13 +150,16 @@ def compare_layers(
         If a region is empty or does not fit the image.
     TargetError, LayerError
         If class or network layer do not exist.
+    OptionError
+        If what is given as explainer is none.
     OutOfMemory
         If the image takes more memory than is free.
     Cancelled
         If ``cancel`` said so; nothing has changed then.
     """
+    check_explainer(explainer)
     network = explainer.network
-    if target != "predicted":
+    if not is_predicted(target):
         target = network.class_index(target)
     chosen = network.select_layers(layers)
     stop_if(cancel)

@@ -13,15 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import LayerError
+from ...errors import LayerError, OptionError
+from ...networks.classes import is_predicted
 from ...networks.layers import NetworkLayer
 from ...networks.progress import Cancel, Progress
 from ...networks.running import as_found, shortage_told
 from ..explainer import Explainer
 from ..explanation import Heatmap
 from ..jobs import Asked
-from ..methods.answering import NO_POSITIVE_EVIDENCE
 from ..methods.cams import SegGradCam
+from ..methods.weighting import NO_POSITIVE_EVIDENCE
 from ..passes import Passes
 from ..placing import placement_of
 from ..regions.output import on_output
@@ -105,6 +106,15 @@ class PlacedMaps:
         return Heatmap(self.layer, signed, weights, *where, empty, self.patch)
 
 
+def check_explainer(given: object) -> None:
+    """Raise `OptionError` unless an `Explainer` is given."""
+    if not isinstance(given, Explainer):
+        raise OptionError(
+            f"The explainer is of type {type(given).__name__}; expected an Explainer, as "
+            "Explainer(network, image) makes one."
+        )
+
+
 def one_layer(explainer: Explainer, layer: str) -> NetworkLayer:
     """The network layer of a name or preset.
 
@@ -112,7 +122,10 @@ def one_layer(explainer: Explainer, layer: str) -> NetworkLayer:
     ------
     LayerError
         If there is none, or several.
+    OptionError
+        If what is given as explainer is none.
     """
+    check_explainer(explainer)
     found = explainer.network.select_layers(layer)
     if len(found) != 1:
         names = ", ".join(repr(one.name) for one in found[:6])
@@ -178,7 +191,7 @@ def weights_of(
     found: dict[int, Weighed] = {}
     with running(explainer):
         views = explainer.views
-        if target == "predicted" and explainer.network.patch is not None:
+        if is_predicted(target) and explainer.network.patch is not None:
             views.logits(cancel)
         numbers = [views.number_for(region) for region in regions]
         for number in sorted(set(numbers)):

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import OptionError, RegionError
+from ...networks.classes import is_predicted
 from ...networks.layers import NetworkLayer
 from ...networks.progress import Cancel, Progress, silent
 from ...networks.running import stop_if
 from ..explainer import Explainer
 from ..explanation import Heatmap
-from ..options import check_known
+from ..options import check_count, check_from_zero, check_known, is_number, is_whole
 from ..regions.region import Region
 from ..regions.sets import each_label
 from .reading import PlacedMaps, feature_maps, footprint_of, one_layer, running, weights_of
@@ -129,7 +130,15 @@ class WeightComparison:
             Number of clusters at most; None: as many as ``distance`` makes.
         distance
             The mean of 1 - cosine between two clusters is larger than this.
+
+        Raises
+        ------
+        OptionError
+            If the count is no whole number from 1, or the distance no number from 0.
         """
+        if count is not None:
+            check_count("count", count)
+        check_from_zero("distance", distance)
         there = self._with_weights
         found = dict(
             zip(there, flat_clusters(self.linkage, len(there), count, distance), strict=True)
@@ -156,8 +165,9 @@ class WeightComparison:
         RegionError
             If there is no such region.
         OptionError
-            If ``by`` is something else.
+            If ``by`` is something else, or the count no whole number from 1.
         """
+        check_count("count", count)
         row = self._row(name)
         chosen = np.argsort(-self._size(by)[row], kind="stable")[:count]
         return [
@@ -183,7 +193,14 @@ class WeightComparison:
         -------
         dict of int to int
             Number of regions by channel, the most shared ones first.
+
+        Raises
+        ------
+        OptionError
+            If the share is not from 0 to 1; else as for `top_channels`.
         """
+        if not is_number(share) or not 0 <= share <= 1:
+            raise OptionError(f"share is {share!r}; expected a number from 0 to 1, such as 0.95.")
         there = self._with_weights
         found = Counter(
             one.channel for name in there for one in self.top_channels(name, count, by=by)
@@ -232,9 +249,9 @@ class WeightComparison:
             If there is no such region.
         """
         count = self.weights.shape[1]
-        if not 0 <= channel < count:
+        if not is_whole(channel) or not 0 <= channel < count:
             raise OptionError(
-                f"There is no channel {channel}: {self.layer.name!r} has {count}, from 0."
+                f"There is no channel {channel!r}: {self.layer.name!r} has {count}, from 0."
             )
         weights = np.zeros(count, self.weights.dtype)
         weights[channel] = 1
@@ -256,7 +273,7 @@ class WeightComparison:
         """
         import pandas as pd  # slow to import
 
-        check_known("The table", what, ("weights", "contributions", "cosine", "spearman"))
+        check_known("what", what, ("weights", "contributions", "cosine", "spearman"))
         rows = pd.Index(self.names, name="region")
         channels = pd.RangeIndex(self.weights.shape[1], name="channel")
         columns = rows if what in ("cosine", "spearman") else channels
@@ -316,11 +333,13 @@ def compare_weights(
         If there are no regions, or one is empty or does not fit the image.
     TargetError, LayerError
         If the class does not exist, or the network layer is none or several.
+    OptionError
+        If what is given as explainer is none.
     Cancelled
         If ``cancel`` said so.
     """
     one = one_layer(explainer, layer)
-    if target != "predicted":
+    if not is_predicted(target):
         target = explainer.network.class_index(target)
     stop_if(cancel)
     named: Mapping[Any, Any] = regions if isinstance(regions, Mapping) else each_label(regions)

@@ -1,6 +1,6 @@
 """From weights to signed maps, for many questions about one network layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .gradient import LayerGradient, blocks
+from ..patches import Patch
+from ..regions.region import Box, seen_from
+from .gradient import LayerGradient, parts
 from .weighting import LayerShape, MapWeights, PositionWeights, overlap
-
-NO_POSITIVE_EVIDENCE = (
-    "No positive evidence: the weighted feature maps are nowhere above zero. "
-    "Look at the signed map."
-)
 
 Weights = MapWeights | PositionWeights
 
@@ -80,13 +77,11 @@ def fill(
     first = tuple(side.start for side in box)
     for answer, one, gradient in zip(answers, weights, gradients, strict=True):
         if isinstance(one, PositionWeights):
-            both = overlap(one.patch, maps, first)
-            if both is not None:
-                answer.signed[box][both.box] = _sum_of_products(both.gradient, both.maps)
-        if answer.mass is not None:
-            both = overlap(gradient.patch, maps, first)
-            if both is not None:
-                answer.mass[box][both.box] = _sum_of_products(both.gradient, both.maps, sizes=True)
+            for part, products in _products(one, maps, first):
+                answer.signed[part] = products.sum(0).cpu()
+        if answer.mass is not None and gradient.patch is not None:
+            for part, products in _products(gradient.patch, maps, first):
+                answer.mass[part] = products.abs_().sum(0).cpu()
 
 
 def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating[Any]]:
@@ -108,13 +103,22 @@ def signed_maps(alphas: torch.Tensor, maps: torch.Tensor) -> NDArray[np.floating
     return product.view(-1, *maps.shape[2:]).cpu().numpy()
 
 
-def _sum_of_products(
-    weights: torch.Tensor, maps: torch.Tensor, sizes: bool = False
-) -> NDArray[np.floating[Any]]:
-    """Σ_k w_k A_k at every position, of (1, channels, *box); of sizes, Σ_k |w_k A_k|."""
+def _products(
+    weights: PositionWeights | Patch, maps: torch.Tensor, first: tuple[int, ...]
+) -> Iterator[tuple[Box, torch.Tensor]]:
+    """w_k A_k part by part, (channels, *part), where there are weights and maps.
+
+    Parameters
+    ----------
+    weights
+        On the whole.
+    maps
+        A_k of a part of it, (1, channels, *spatial).
+    first
+        Where that begins on the whole.
+    """
     dtype = torch.promote_types(maps.dtype, torch.float32)
-    sums = []
-    for w, a in zip(blocks(weights), blocks(maps), strict=True):
-        products = w[0].to(dtype) * a[0].to(dtype)
-        sums.append((products.abs_() if sizes else products).sum(0))
-    return torch.cat(sums).cpu().numpy()
+    box = overlap(weights.box, maps, first)
+    for part in () if box is None else parts(box, maps):
+        there = maps[0][:, *seen_from(part, first)]
+        yield part, weights.within(part)[0].to(dtype) * there.to(dtype)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...networks.layers import INPUT, NetworkLayer
+from ...networks.layers import INPUT, PRESETS, NetworkLayer, names_in
 from ...networks.network import Network
 from ..ground import Ground
 from .weighting import Method
@@ -51,14 +51,24 @@ class AttributionMethod(Method):
     """
 
     truncates = False
+    nothing_positive = "No positive evidence: no value is above zero. Look at the signed map."
     answers_input: ClassVar[bool] = True
     answers_layers: ClassVar[bool] = False
     sees_all: ClassVar[bool] = False
 
     def layers(self, network: Network, wanted: str | Iterable[str]) -> tuple[NetworkLayer, ...]:
         """What it answers, of the network layers that are wanted; the input comes first."""
-        layers = network.select_layers(wanted) if self.answers_layers else ()
-        return (*((input_layer(network),) if self.answers_input else ()), *layers)
+        if not self.answers_input:
+            return network.select_layers(wanted)
+        # The input may be named as well, as the record names it; it is answered in any case.
+        names = names_in(wanted)
+        named = tuple(name for name in names if name != INPUT)
+        if self.answers_layers and (named or not names):
+            return input_layer(network), *network.select_layers(named)
+        others = tuple(name for name in named if name not in PRESETS)
+        if others:
+            network.select_layers(others)  # which tells names that there are not
+        return (input_layer(network),)
 
     @abstractmethod
     def answer(self, ground: Ground) -> dict[str, Attribution]:

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from ..options import check_count, check_known
-from ..patches import Patch
-from .gradient import NO_PATH, LayerGradient, blocks, sum_positions
+from ..regions.region import Box, seen_from
+from .gradient import NO_PATH, LayerGradient, blocks
 from .weighting import GradientMethod, LayerShape, MapWeights, PositionWeights, Totals
 
 # By number of spatial axes.
@@ -75,9 +75,12 @@ class SegHiResGradCam(GradientMethod):
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
-    ) -> PositionWeights:
+    ) -> MapWeights | PositionWeights:
         """G_k."""
-        return _position_weights(gradient, gradient.patch, shape)
+        patch = gradient.patch
+        if patch is None or gradient.is_zero:
+            return _no_weights(shape)
+        return PositionWeights(patch.box, patch.within, gradient.total / shape.positions)
 
 
 @dataclass(frozen=True)
@@ -110,33 +113,30 @@ class SegXResCam(GradientMethod):
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
-    ) -> PositionWeights:
+    ) -> MapWeights | PositionWeights:
         """G_k pooled over windows, each value spread over its window."""
         patch = gradient.patch
-        pooled = None if patch is None else self._pooled(patch, shape.spatial)
-        return _position_weights(gradient, pooled, shape)
-
-    def _pooled(self, patch: Patch, spatial: tuple[int, ...]) -> Patch:
-        """The pooled gradient in the windows that have some."""
-        lows = [side.start // self.window * self.window for side in patch.box]
-        highs = [
-            min(size, -(-side.stop // self.window) * self.window)
-            for side, size in zip(patch.box, spatial, strict=True)
-        ]
-        size = [high - low for low, high in zip(lows, highs, strict=True)]
-        inner = Patch(
-            tuple(s.start - low for s, low in zip(patch.box, lows, strict=True)), patch.values
+        if patch is None or gradient.is_zero:
+            return _no_weights(shape)
+        windows = [min(self.window, size) for size in shape.spatial]
+        box = tuple(
+            slice(side.start // n * n, min(size, -(-side.stop // n) * n))
+            for side, n, size in zip(patch.box, windows, shape.spatial, strict=True)
         )
-        pooled = self._pool(inner.inside(size))
-        for axis in range(2, pooled.ndim):
-            pooled = pooled.repeat_interleave(self.window, axis)
-        return Patch(tuple(lows), pooled[:, :, *(slice(n) for n in size)])
+        pooled = self._pool(patch.around(box), windows)
+        total = pooled.double()
+        for axis, (side, n) in enumerate(zip(box, windows, strict=True), start=2):
+            total *= _along(axis, _counts(side, n), total.ndim).to(total)
+        alpha = total.flatten(2).sum(2)[0].cpu() / shape.positions
+        first = [side.start for side in box]
+        return PositionWeights(
+            box, lambda part: _spread(pooled, windows, seen_from(part, first)), alpha
+        )
 
-    def _pool(self, values: torch.Tensor) -> torch.Tensor:
+    def _pool(self, values: torch.Tensor, windows: list[int]) -> torch.Tensor:
         """One value per window; windows at the end may lack positions, which do not count."""
         pools = _MEANS if self.pool == "mean" else _LARGEST
-        window = [min(self.window, size) for size in values.shape[2:]]
-        return pools[values.ndim - 3](values, window, ceil_mode=True)
+        return pools[values.ndim - 3](values, windows, ceil_mode=True)
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,15 @@ class LayerCam(GradientMethod):
 
     def weigh(
         self, gradient: LayerGradient, shape: LayerShape, totals: Totals | None
-    ) -> PositionWeights:
+    ) -> MapWeights | PositionWeights:
         """max(G_k, 0)."""
         patch = gradient.patch
-        positive = None if patch is None else Patch(patch.first, patch.values.clamp(min=0))
-        return _position_weights(gradient, positive, shape)
+        if patch is None or gradient.is_zero:
+            return _no_weights(shape)
+        positive = (gradient.total + gradient.size) / 2
+        return PositionWeights(
+            patch.box, lambda part: patch.within(part).clamp(min=0), positive / shape.positions
+        )
 
 
 @dataclass(frozen=True)
@@ -208,23 +212,40 @@ class GradCamPlusPlus(GradientMethod):
         if gradient.patch is None or totals is None or gradient.is_zero:
             return _no_weights(shape)
         weights = torch.zeros_like(totals.maps)
-        sums = totals.maps.reshape(-1, *(1 for _ in shape.spatial))
+        cancels = bool((totals.maps < 0).any())  # then what is divided by may come near zero
+        dtype = torch.float64 if cancels else shape.answer_dtype
+        sums = totals.maps.to(dtype).view(-1, *(1 for _ in shape.spatial))
         for part in blocks(gradient.patch.values.cpu()):
             # Negative gradients do not count, and of others the square can be cancelled in a_k.
-            values = part[0].clamp(min=0).double()
+            values = part[0].to(dtype).clamp(min=0)
             below = sums * values
             below += 2
             values /= below
-            weights += values.masked_fill_(below == 0, 0).flatten(1).sum(1)
+            if cancels:
+                values.masked_fill_(below == 0, 0)
+            weights += values.flatten(1).sum(1)
         return MapWeights(weights)
 
 
-def _position_weights(
-    gradient: LayerGradient, patch: Patch | None, shape: LayerShape
-) -> PositionWeights:
-    if patch is None or gradient.is_zero:
-        return PositionWeights(None, torch.zeros(shape.channels, dtype=torch.float64), NO_PATH)
-    return PositionWeights(patch, sum_positions(patch.values)[0] / shape.positions)
+def _counts(side: slice, window: int) -> torch.Tensor:
+    """Positions of every window along one axis of a box that begins with a window."""
+    rest = torch.arange(side.stop - side.start, 0, -window)
+    return rest.clamp(max=window)
+
+
+def _spread(pooled: torch.Tensor, windows: list[int], part: Box) -> torch.Tensor:
+    """Values of windows at the positions of a part of the windows' box."""
+    # Channels last, as the processor keeps feature maps of images.
+    values = pooled.movedim(1, -1)
+    for axis, (side, n) in enumerate(zip(part, windows, strict=True), start=1):
+        positions = torch.arange(side.start, side.stop, device=values.device)
+        values = values.index_select(axis, positions // n)
+    return values.movedim(-1, 1)
+
+
+def _along(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
+    """Values along one of many axes."""
+    return values.view([-1 if other == axis else 1 for other in range(ndim)])
 
 
 def _no_weights(shape: LayerShape) -> MapWeights:

@@ -1,11 +1,13 @@
 """The gradient of the score at one network layer: its sums, and itself where it is wanted."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..patches import Patch
+from ..regions.region import Box, box_at
 
 if TYPE_CHECKING:
     from .weighting import Totals
@@ -35,14 +37,17 @@ class LayerGradient:
 
     Attributes
     ----------
+    total, size
+        Sums over all positions of dS/dA_k and of |dS/dA_k|, in double, (channels,); one zero where
+        none was added.
     totals
         Sums with the feature maps, once a method has needed them; so has another that follows.
     """
 
     def __init__(self, keeps: bool = False):
         self.keeps = keeps
-        self._sum: torch.Tensor | None = None
-        self._size: torch.Tensor | None = None
+        self.total = torch.zeros((), dtype=torch.float64)
+        self.size = torch.zeros((), dtype=torch.float64)
         self._patches: list[Patch] = []
         self.totals: Totals | None = None
         self._support: tuple[Patch, torch.Tensor] | None = None
@@ -55,8 +60,8 @@ class LayerGradient:
 
     def add_sums(self, total: torch.Tensor, size: torch.Tensor) -> None:
         """Add what `sums` gave for one item of a batch, each of shape (channels,)."""
-        self._sum = total if self._sum is None else self._sum + total
-        self._size = size if self._size is None else self._size + size
+        self.total = self.total + total
+        self.size = self.size + size
 
     def add_patch(self, patch: Patch) -> None:
         """Keep a gradient whose sums were added, if gradients are kept."""
@@ -66,7 +71,7 @@ class LayerGradient:
     @property
     def is_zero(self) -> bool:
         """Whether the score does not depend on the network layer."""
-        return self._size is None or not bool(self._size.any())
+        return not bool(self.size.any())
 
     @property
     def patch(self) -> Patch | None:
@@ -95,12 +100,12 @@ class LayerGradient:
         dtype
             Of the feature maps, which says what rounding leaves.
         """
-        if self._sum is None or self._size is None or self.is_zero:
+        if self.is_zero:
             return torch.zeros(channels, dtype=torch.float64), NO_PATH
         rounding = _ROUNDING_OF.get(dtype, ROUNDING)
-        if float(self._sum.abs().max()) <= rounding * float(self._size.max()):
-            return torch.zeros_like(self._sum), NORMALISED_AWAY
-        return self._sum / positions, None
+        if float(self.total.abs().max()) <= rounding * float(self.size.max()):
+            return torch.zeros_like(self.total), NORMALISED_AWAY
+        return self.total / positions, None
 
     def support(self, shape: Sequence[int]) -> torch.Tensor:
         """Positions of which some channel has a gradient; boolean, of the given spatial shape."""
@@ -150,10 +155,27 @@ def blocks(values: torch.Tensor) -> Iterable[torch.Tensor]:
     iterable of tensor
         All of it at once where that is faster: not on the processor.
     """
-    if values.device.type != "cpu":
-        return (values,)
-    rows = max(1, _BLOCK * values.shape[2] // max(1, values.numel()))
-    return torch.split(values, rows, dim=2)
+    box = box_at((0,) * (values.ndim - 2), values.shape[2:])
+    return (values[:, :, *part] for part in parts(box, values))
+
+
+def parts(box: Box, values: torch.Tensor) -> Iterator[Box]:
+    """Where `blocks` of a box lie.
+
+    Parameters
+    ----------
+    box
+        What is divided.
+    values
+        As many channels as these, on their device.
+    """
+    first, *others = box
+    row = values.shape[1] * math.prod(side.stop - side.start for side in others)
+    rows = first.stop - first.start
+    if values.device.type == "cpu":
+        rows = max(1, _BLOCK // max(1, row))
+    for start in range(first.start, first.stop, max(1, rows)):
+        yield (slice(start, min(start + rows, first.stop)), *others)
 
 
 def sum_positions(values: torch.Tensor) -> torch.Tensor:

@@ -61,7 +61,7 @@ def method_of(name: str, options: dict[str, Any]) -> Method:
     OptionError
         If there is no such method, it has no such option, or the option no such value.
     """
-    check_known("The method", name, METHODS)
+    check_known("method", name, METHODS)
     method = METHODS[name]
     known = [field.name for field in fields(method)]  # type: ignore[arg-type]
     unknown = options.keys() - set(known)

@@ -1,7 +1,7 @@
 """What every method is: weights for feature maps, whose weighted sum is the signed map."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -10,8 +10,13 @@ import torch
 
 from ...networks.layers import NetworkLayer
 from ...networks.network import Network
-from ..patches import Patch
-from .gradient import LayerGradient, sum_positions, sum_sizes
+from ..regions.region import Box, box_at, seen_from
+from .gradient import LayerGradient, parts, sum_positions, sum_sizes
+
+NO_POSITIVE_EVIDENCE = (
+    "No positive evidence: the weighted feature maps are nowhere above zero. "
+    "Look at the signed map."
+)
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,12 @@ class Totals:
             Where the part begins on the whole.
         """
         products = torch.zeros(maps.shape[1], dtype=torch.float64)
-        both = overlap(gradient.patch, maps, first)
-        if both is not None:
-            products = sum_positions(both.gradient * both.maps)[0]
+        patch = gradient.patch
+        box = None if patch is None else overlap(patch.box, maps, first)
+        if patch is not None and box is not None:
+            for part in parts(box, maps):
+                values = patch.within(part) * maps[:, :, *seen_from(part, first)]
+                products += sum_positions(values)[0]
         return cls(sum_positions(maps)[0], sum_sizes(maps)[0], products)
 
     def __add__(self, other: "Totals") -> "Totals":
@@ -89,37 +97,24 @@ class Totals:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Overlap:
-    """Gradient and feature maps (1, channels, *box) where there are both, and where in the part."""
-
-    gradient: torch.Tensor
-    maps: torch.Tensor
-    box: tuple[slice, ...]
-
-
-def overlap(patch: Patch | None, maps: torch.Tensor, first: tuple[int, ...]) -> Overlap | None:
-    """Where a gradient, or weights, lie on a part of the feature maps; None: nowhere.
+def overlap(box: Box, maps: torch.Tensor, first: tuple[int, ...]) -> Box | None:
+    """The part of a box for which there are feature maps; None: nothing.
 
     Parameters
     ----------
-    patch
+    box
         On the whole.
     maps
-        Feature maps of the part.
+        Feature maps of a part, (1, channels, *spatial).
     first
-        Where it begins on the whole.
+        Where that begins on the whole.
     """
-    if patch is None:
+    there = box_at(first, maps.shape[2:])
+    lows = [max(one.start, other.start) for one, other in zip(box, there, strict=True)]
+    highs = [min(one.stop, other.stop) for one, other in zip(box, there, strict=True)]
+    if any(low >= high for low, high in zip(lows, highs, strict=True)):
         return None
-    inner, outer = [], []
-    for side, start, size in zip(patch.box, first, maps.shape[2:], strict=True):
-        low, high = max(side.start, start), min(side.stop, start + size)
-        if low >= high:
-            return None
-        inner.append(slice(low - side.start, high - side.start))
-        outer.append(slice(low - start, high - start))
-    return Overlap(patch.values[:, :, *inner], maps[:, :, *outer], tuple(outer))
+    return tuple(map(slice, lows, highs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,17 +139,19 @@ class PositionWeights:
 
     Attributes
     ----------
-    patch
-        (1, channels, *box) where they are not zero; None: nowhere.
+    box
+        Outside which they are zero.
+    within
+        ``within(part)`` makes those of a part of the box, (1, channels, *part): all together may
+        take longer to get memory for than to make.
     alpha
         Their mean over all positions, in double, (channels,).
-    empty
-        Why there are none, or None.
     """
 
-    patch: Patch | None
+    box: Box
+    within: Callable[[Box], torch.Tensor]
     alpha: torch.Tensor
-    empty: str | None = None
+    empty: ClassVar[None] = None
 
 
 class Method(ABC):
@@ -166,10 +163,13 @@ class Method(ABC):
         By which users choose it.
     truncates
         Whether its maps can be truncated to an extent.
+    nothing_positive
+        Why a heatmap of it is zero everywhere if nothing else is the reason, in a sentence.
     """
 
     name: ClassVar[str]
     truncates: ClassVar[bool] = True
+    nothing_positive: ClassVar[str] = NO_POSITIVE_EVIDENCE
 
     def layers(self, network: Network, wanted: str | Iterable[str]) -> tuple[NetworkLayer, ...]:
         """The network layers that it answers about, of those that are wanted."""

@@ -8,13 +8,14 @@ from typing import ClassVar, Literal
 
 import torch
 
-from ...errors import OptionError
 from ..completeness import Completeness
 from ..input_score import InputScore, gradients_told
 from ..methods.attributing import Attribution
 from ..neutral_inputs import check_kind, kind_in_words
-from ..options import check_count
+from ..options import check_count, check_from_zero
 from .method import PixelMethod, attribution_of, load_captum
+
+_NO_GRADIENT = "The score does not change with the input: its gradient is zero at every pixel."
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Saliency(PixelMethod):
     """
 
     name: ClassVar[str] = "saliency"
+    nothing_positive = _NO_GRADIENT
 
     def attribute(self, score: InputScore) -> Attribution:
         """Size of the gradient; see `PixelMethod.attribute`."""
@@ -135,14 +137,15 @@ class SmoothGrad(PixelMethod):
     """
 
     name: ClassVar[str] = "smooth-grad"
+    nothing_positive = _NO_GRADIENT
     samples: int = 25
     noise: float = 0.15
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_count("The number of samples", self.samples)
-        if not self.noise >= 0:
-            raise OptionError(f"The noise is {self.noise}; expected a share of 0 or more.")
+        check_count("samples", self.samples)
+        check_from_zero("noise", self.noise)
+        check_count("seed", self.seed, least=0)
 
     def attribute(self, score: InputScore) -> Attribution:
         """Size of the mean gradient; see `PixelMethod.attribute`."""

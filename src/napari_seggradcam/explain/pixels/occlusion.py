@@ -44,15 +44,15 @@ class Occlusion(PixelMethod):
 
     def __post_init__(self) -> None:
         check_kind(self.baseline, ("zero", "mean", "blur"))
-        check_counts("The window", self.window)
-        check_counts("The stride", self.stride)
+        check_counts("window", self.window)
+        check_counts("stride", self.stride)
 
     def attribute(self, score: InputScore) -> Attribution:
         """Mean loss of score over windows; see `PixelMethod.attribute`."""
         captum = load_captum(self.name)
         channels, *sizes = score.tensor.shape[1:]
-        windows = one_per_axis("The window", self.window, len(sizes))
-        strides = one_per_axis("The stride", self.stride, len(sizes))
+        windows = one_per_axis("window", self.window, len(sizes))
+        strides = one_per_axis("stride", self.stride, len(sizes))
         window = [min(w, n) for w, n in zip(windows, sizes, strict=True)]
         stride = [min(s, n) for s, n in zip(strides, sizes, strict=True)]
         if any(s > w for s, w in zip(stride, window, strict=True)):

@@ -10,7 +10,7 @@ counts, and with which sign.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,9 @@ Prediction = Callable[[Box], NDArray[np.integer]]
 
 class Region(ABC):
     """Pixels of an image, all alike or with weights."""
+
+    # Of an array and a region the region knows what becomes, and not numpy element by element.
+    __array_ufunc__: ClassVar[None] = None
 
     def extent(self, shape: Shape) -> Box:
         """A window with all pixels of the region, as far as it is known without looking at them.
@@ -95,6 +98,15 @@ class Region(ABC):
 
     def __sub__(self, other: "Region | ArrayLike") -> "Region":
         return _Combination(self, as_region(other), "-")
+
+    def __ror__(self, other: ArrayLike) -> "Region":
+        return _Combination(as_region(other), self, "|")
+
+    def __rand__(self, other: ArrayLike) -> "Region":
+        return _Combination(as_region(other), self, "&")
+
+    def __rsub__(self, other: ArrayLike) -> "Region":
+        return _Combination(as_region(other), self, "-")
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +253,10 @@ def as_region(region: Region | ArrayLike) -> Region:
         return region
     array = as_sliceable(region)
     if array.dtype.kind not in "biuf":
-        raise RegionError(f"The region is an array of {array.dtype}; expected a boolean array.")
+        raise RegionError(
+            f"The region is an array of {array.dtype}; expected one of booleans, or of floats that "
+            "say what every pixel counts."
+        )
     if type(array) is not np.ndarray:
         return _ArrayRegion(array, array.dtype.kind == "f")
     is_weighted = array.dtype.kind == "f" and not np.isin(array, (0, 1)).all()
@@ -273,7 +288,7 @@ def set_of_pixels(region: Region | ArrayLike, what: str) -> Region:
     if found.is_weighted:
         raise RegionError(
             f"{what} takes sets of pixels, and the region ({found.describe()}) is weighted. "
-            "Expected boolean regions; contrast(a, b) weighs two against each other."
+            "Expected one whose pixels all count alike, such as a boolean array."
         )
     return found
 
@@ -349,7 +364,8 @@ def _as_mask(array: NDArray[Any]) -> Mask:
     if not np.isin(array, (0, 1)).all():
         raise RegionError(
             f"The region is an array of {array.dtype} with values other than 0 and 1; expected "
-            "a boolean array. For one value of a label image use label(labels, value)."
+            "a boolean array. For one value of a label image use label(labels, value); for weights "
+            "give floats, as array.astype(float) makes of it."
         )
     return array.astype(bool)
 

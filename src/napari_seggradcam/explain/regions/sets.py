@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import RegionError, TargetError
+from ..options import is_whole
 from .region import Box, Prediction, Region, Shape, Weights, as_sliceable
 
 
@@ -81,7 +82,18 @@ class _Predicted(Region):
 
 
 def pixel(*index: int) -> Region:
-    """Region of one pixel, given by its index per spatial axis, as in ``pixel(y, x)``."""
+    """Region of one pixel, given by its index per spatial axis, as in ``pixel(y, x)``.
+
+    Raises
+    ------
+    RegionError
+        If the indices are not whole numbers.
+    """
+    if not index or not all(map(is_whole, index)):
+        given = ", ".join(map(repr, index))
+        raise RegionError(
+            f"pixel({given}): expected a whole number for every spatial axis, as in pixel(y, x)."
+        )
     return _Pixel(tuple(int(i) for i in index))
 
 
@@ -99,11 +111,17 @@ def label(labels: ArrayLike, value: int) -> Region:
     Raises
     ------
     RegionError
-        If the labels are not whole numbers.
+        If the labels, or the value, are not whole numbers.
     """
     array = as_sliceable(labels)
     if array.dtype.kind not in "biu":
         raise RegionError(f"The labels are of type {array.dtype}; expected whole numbers.")
+    # A mask is a label image as well, whose values are truth values.
+    if not isinstance(value, int | np.integer | np.bool_):
+        raise RegionError(
+            f"The label asked about is {value!r}; expected a whole number, one of the values of "
+            "the labels."
+        )
     return _Label(array, int(value))
 
 
@@ -143,7 +161,7 @@ def predicted(target: int) -> Region:
     TargetError
         If the target is not the index of a class.
     """
-    if isinstance(target, bool) or not isinstance(target, int | np.integer) or target < 0:
+    if not is_whole(target) or target < 0:
         raise TargetError(f"predicted({target!r}): expected the index of a class, from 0.")
     return _Predicted(int(target))
 
@@ -181,4 +199,5 @@ def false_negatives(truth: ArrayLike, target: int) -> Region:
     RegionError, TargetError
         As for `false_positives`.
     """
-    return label(truth, target) - predicted(target)
+    as_predicted = predicted(target)  # first, because it knows what a class is
+    return label(truth, target) - as_predicted

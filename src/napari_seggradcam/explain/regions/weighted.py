@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import RegionError
+from ..options import is_whole
 from .region import (
     Box,
     Mask,
@@ -58,7 +59,7 @@ def border(region: Region | ArrayLike, width: int = 1) -> Region:
     RegionError
         If the region is weighted, or the width is not 1 or more.
     """
-    if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
+    if not is_whole(width) or width < 1:
         raise RegionError(f"The border's width is {width!r}; expected a whole number from 1.")
     return _Border(set_of_pixels(region, "A border"), int(width))
 

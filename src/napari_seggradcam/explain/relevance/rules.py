@@ -206,5 +206,5 @@ def rule_of(rule: str | Rule | Composite) -> Composite:
         return rule
     if isinstance(rule, Rule):
         return Composite(repr(rule), rule, rule)
-    check_known("The rule", rule, RULES)
+    check_known("rule", rule, RULES)
     return RULES[rule]

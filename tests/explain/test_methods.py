@@ -136,6 +136,21 @@ def test_formula(name: str, layer: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMULAS)
+def test_weights_by_crops_are_those_of_the_whole(name: str) -> None:
+    """Gradients of crops that overlap add up before anything is made of them."""
+    options, _formula = FORMULAS[name]
+    ask = {"method": METHOD_OF.get(name, name), **options}
+    region = np.zeros(IMAGE.shape, bool)
+    region[3:80, 4:90] = True
+    plain = sgc.Explainer(EXPLAINER.network, IMAGE).explain(region, 1, "levels", **ask)
+    small = sgc.Explainer(EXPLAINER.network, IMAGE, memory=100_000)
+    found = small.explain(region, 1, "levels", **ask)
+    assert "crops" in found.record["computed"]["on"]
+    for one, other in zip(found.values(), plain.values(), strict=True):
+        assert_allclose(one.weights, other.weights, atol=1e-4 * abs(other.weights).max())
+
+
+@pytest.mark.parametrize("name", FORMULAS)
 def test_blocks_are_as_all_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large feature maps are gone through row by row; here these are."""
     options, _formula = FORMULAS[name]
@@ -180,7 +195,7 @@ def test_windows_go_from_hires_to_seg_grad_cam(pool: str) -> None:
     """One position is Seg-HiRes-Grad-CAM; all of the map, with the mean, is Seg-Grad-CAM."""
     hires = EXPLAINER.explain(MASK, 1, "all", method="seg-hires-grad-cam")
     small = EXPLAINER.explain(MASK, 1, "all", method="seg-xres-cam", window=1, pool=pool)
-    large = EXPLAINER.explain(MASK, 1, "all", method="seg-xres-cam", window=200, pool="mean")
+    large = EXPLAINER.explain(MASK, 1, "all", method="seg-xres-cam", window=10**6, pool="mean")
     plain = EXPLAINER.explain(MASK, 1, "all")
     for name in plain:
         size = abs(hires[name].signed).max()

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..options import check_count, check_known
 from ..regions.region import Box, seen_from
-from .gradient import NO_PATH, LayerGradient, blocks
+from .gradient import NO_PATH, LayerGradient, blocks, sum_positions
 from .weighting import GradientMethod, LayerShape, MapWeights, PositionWeights, Totals
 
 # By number of spatial axes.
@@ -158,7 +158,10 @@ class LayerCam(GradientMethod):
         patch = gradient.patch
         if patch is None or gradient.is_zero:
             return _no_weights(shape)
-        positive = (gradient.total + gradient.size) / 2
+        # Sums of sizes do not tell it: gradients of crops that overlap may cancel.
+        positive = torch.zeros_like(gradient.total)
+        for part in blocks(patch.values):
+            positive += sum_positions(part.clamp(min=0))[0]
         return PositionWeights(
             patch.box, lambda part: patch.within(part).clamp(min=0), positive / shape.positions
         )

@@ -144,8 +144,9 @@ class Compare:
             return
         if self._before is not None:
             self.leave()
-            # Qt has to draw without the layers that went: drawing new ones in their stead at once
-            # has ended the process, within OpenGL.
+            # Qt has to draw without the layers that went: new ones that are drawn while OpenGL
+            # still has their buffers to delete have ended the process (napari/napari#8122 is of
+            # the same kind).
             for _ in range(_TURNS_TO_DRAW):
                 yield
         if prepared.mode == "overlay":

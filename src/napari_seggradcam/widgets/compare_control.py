@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from .compare import CompareSection, ResultRow
 from .job import Cancel, Delivery, Job, Progress
 from .question import Answer
 
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".tif")
+"""Endings of figures."""
+
 
 class CompareControl(QObject):
     """What is done with the heatmaps of the last answer of one dock.
@@ -31,9 +35,12 @@ class CompareControl(QObject):
     -------
     changed()
         A mode has begun or ended to be built, or hidden layers have changed.
+    signed_chosen()
+        Signed maps are wanted, or heatmaps again; `shows_other_maps` until they are shown.
     """
 
     changed = Signal()
+    signed_chosen = Signal()
 
     def __init__(
         self,
@@ -53,10 +60,12 @@ class CompareControl(QObject):
         self._delivery: Delivery | None = None
         self._wanted: str | None = None
         self._rest: Callable[[], None] | None = None
+        self._signed = False
+        self._looks: ResultSettings | None = None
         self.modes.stepped.connect(section.mark_row)
         section.mode_changed.connect(self._on_mode)
         section.looks_changed.connect(self._on_looks)
-        section.signed_changed.connect(self._on_signed)
+        section.signed_changed.connect(self.signed_chosen)
         section.row_chosen.connect(self._on_row)
         section.clear_requested.connect(self.clear)
         section.save_requested.connect(self._on_save)
@@ -75,6 +84,11 @@ class CompareControl(QObject):
             opacity=self._section.opacity.value,
             signed=bool(self._section.signed.value),
         )
+
+    @property
+    def shows_other_maps(self) -> bool:
+        """Whether heatmaps are shown where signed maps are chosen, or the other way round."""
+        return self._answer is not None and self._signed != self.looks.signed
 
     @property
     def answer(self) -> Answer | None:
@@ -119,7 +133,8 @@ class CompareControl(QObject):
         if self._rest is None:
             return False
         QTimer.singleShot(0, self._on_next_turn)
-        self._answer = result
+        self._answer, self._signed = result, looks.signed
+        self._restyle()
         self._fill_table(result.explanation)
         return True
 
@@ -141,29 +156,37 @@ class CompareControl(QObject):
         which nobody sees below a grid or a stack, the mode stays, and `show` updates it too.
         """
         self._give_up()
+        self._signed = self.looks.signed
         image, keep = result.image, result.question.keep
         if not self._results.stays_complete(result.explanation, keep, image.grid.ndim):
             self.modes.leave()
 
     def show(self, result: Answer) -> None:
         """Fill the table with an answer and show it in the mode that is chosen."""
-        self._answer = result
+        first, self._answer = self._answer is None, result
         explanation = result.explanation
         self._section.problem.clear()
         self._fill_table(explanation)
-        if self.modes.chosen not in explanation.layers:
+        chosen = self.modes.chosen
+        if chosen not in explanation.layers and (first or chosen is not None):
             self.modes.chosen = _first_to_show(explanation)
         self._section.mark_row(self.modes.chosen or "")
         if self._wanted is not None:
             self._section.show_mode(self._wanted)
             self._wanted = None
+        self._restyle()
         self._on_outline()
         self._enter()
 
     def _fill_table(self, explanation: Any) -> None:
-        looks = self.looks
+        looks = self._shown_looks
         rows = [_row(one, looks) for one in explanation.values()]
         self._section.show_results(in_words(explanation, looks.signed), rows)
+
+    @property
+    def _shown_looks(self) -> ResultSettings:
+        """Looks of the kind of maps that is shown; until they are made, another may be chosen."""
+        return replace(self.looks, signed=self._signed)
 
     def show_image(self) -> None:
         """Go to Overlay, where the image can be drawn on, until the next answer."""
@@ -194,26 +217,36 @@ class CompareControl(QObject):
             self._job.cancel()
             self._job = None
         if self._delivery is not None:
+            # Nobody is told: what takes its place begins in this turn.
+            self._delivery.ended.disconnect(self._on_entered)
             self._delivery.stop()
+            self._delivery.deleteLater()
+            self._delivery = None
 
     def _enter(self) -> None:
         """Build the mode whose button is down."""
         if self._answer is None:
             return
         self._give_up()
-        mode, asked, looks = self._section.mode, self._answer, self.looks
+        mode, asked, looks = self._section.mode, self._answer, self._shown_looks
         if mode == "overlay":
             self.modes.leave()
             self.modes.show_only(self.modes.chosen)
+            self.changed.emit()
             return
 
         def work(_progress: Progress, _cancel: Cancel) -> Any:
             return Compare.prepare(mode, asked.explanation, asked.image, looks)
 
-        self._start(Job(f"preparing {mode}", work), self._on_prepared)
+        self._job = Job(f"preparing {mode}", work)
+        self._job.succeeded.connect(self._on_prepared)
+        self._job.failed.connect(self._on_failed)
+        self._job.ended.connect(self._on_ended)
+        self._job.start()
+        self.changed.emit()
 
     def _on_prepared(self, prepared: Any) -> None:
-        self._delivery = Delivery(self.modes.enter(prepared, self.looks), self)
+        self._delivery = Delivery(self.modes.enter(prepared, self._shown_looks), self)
         self._delivery.failed.connect(self._on_failed)
         self._delivery.ended.connect(self._on_entered)
         self._delivery.start()
@@ -222,6 +255,7 @@ class CompareControl(QObject):
         if self._delivery is not None:
             self._delivery.deleteLater()
         self._delivery = None
+        self._restyle()
         self._on_outline()
         if self.modes.wants_reset_view:
             # In the same turn napari would fit the zoom of before.
@@ -238,30 +272,21 @@ class CompareControl(QObject):
             self.modes.show_only(name or None)
 
     def _on_looks(self) -> None:
+        self._restyle()
+        self._on_outline()
+
+    def _restyle(self) -> None:
+        """Give all layers the looks that are chosen, if they may have others."""
         looks = self.looks
+        if looks == self._looks:
+            return
         self._results.restyle(looks)
         for view in own_layers(self._viewer, "view"):
             if isinstance(view, Image) and _shows_heat(view):
                 restyle(view, looks)
-        self._on_outline()
-
-    def _on_signed(self) -> None:
-        asked = self._answer
-        if asked is None:
-            return
-        self._give_up()
-        prepare = self.prepare
-
-        def work(_progress: Progress, _cancel: Cancel) -> Prepared:
-            return prepare(asked)
-
-        def then(prepared: Prepared) -> None:
-            self._job = None
-            if not self.show_values(asked, prepared):
-                self.show(asked)
-            self._on_looks()
-
-        self._start(Job("preparing maps", work), then, at_once=True)
+        # Layers that are still to come were begun with those of before.
+        begun = self._job is not None or self._delivery is not None
+        self._looks = None if begun else looks
 
     def _on_outline(self) -> None:
         shown = bool(self._section.outline.value)
@@ -279,7 +304,10 @@ class CompareControl(QObject):
 
     def _on_figure(self) -> None:
         path, _filter = QFileDialog.getSaveFileName(
-            self._section, "Save a figure", "heatmaps.png", "Picture (*.png)"
+            self._section,
+            "Save a figure",
+            "heatmaps.png",
+            f"Picture ({' '.join(f'*{ending}' for ending in PICTURES)})",
         )
         if path:
             self.save_figure(Path(path))
@@ -296,8 +324,11 @@ class CompareControl(QObject):
     def save_figure(self, path: Path) -> None:
         """Write a picture of all heatmaps."""
         asked = self._answer
-        if asked is not None:
-            self._write(path.with_suffix(".png"), lambda: draw_figure(asked, path))
+        if asked is None:
+            return
+        if path.suffix.lower() not in PICTURES:  # a point in a name begins no ending
+            path = path.with_name(f"{path.name}.png")
+        self._write(path, lambda: draw_figure(asked, path))
 
     def _write(self, path: Path, write: Any) -> None:
         def work(_progress: Progress, _cancel: Cancel) -> Path:
@@ -315,17 +346,6 @@ class CompareControl(QObject):
         self._writing.failed.connect(self._on_failed)
         self._writing.ended.connect(self._on_writing_ended)
         self._writing.start()
-
-    def _start(self, job: Job, then: Any, at_once: bool = False) -> None:
-        self._job = job
-        job.succeeded.connect(then)
-        job.failed.connect(self._on_failed)
-        job.ended.connect(self._on_ended)
-        if at_once:
-            job.start_and_wait()
-        else:
-            job.start()
-        self.changed.emit()
 
     def _on_written(self, path: Path) -> None:
         self._section.problem.say(f"Saved {path}", "hint")

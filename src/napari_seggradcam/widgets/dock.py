@@ -128,6 +128,7 @@ class SegGradCamWidget(ScrolledDock):
             control.changed.connect(self._on_busy)
         self.run_control.changed.connect(self._on_busy)
         self.compare_control.changed.connect(self._on_busy)
+        self.compare.clear_requested.connect(self.run_control.clear)
 
     def attach(self) -> None:
         """Connect to the viewer; nothing happens if it is connected."""

@@ -1,4 +1,4 @@
-"""Another method or extent of the question whose answer is shown, without Run.
+"""Another method, extent or kind of maps of the question whose answer is shown, without Run.
 
 What the gradients of a question leave is kept, so that another method of the Grad-CAM
 family needs no pass of the network. Where all else is still as it was asked, the
@@ -9,6 +9,7 @@ are hidden in the next.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -23,7 +24,7 @@ from .run_control import RunControl, sentence
 
 
 class LiveControl(QObject):
-    """Asks again when a method or extent is chosen; the latest choice wins.
+    """Asks again when a method, extent or kind of maps is chosen; the latest choice wins.
 
     Signals
     -------
@@ -52,6 +53,7 @@ class LiveControl(QObject):
         method.changed.connect(self.ask)
         run.changed.connect(self._on_free)
         compare.changed.connect(self._on_free)
+        compare.signed_chosen.connect(self.ask)
 
     @property
     def running(self) -> bool:
@@ -75,9 +77,13 @@ class LiveControl(QObject):
             return
         if self._method.how == asked.question.how:
             self._take_back(asked)
-            return
-        if self._run.reason:
-            return
+        elif not self._run.reason:
+            self._ask_another(asked)
+        if not self.running and self._compare.shows_other_maps:
+            self._start(lambda _cancel: asked)
+
+    def _ask_another(self, asked: Answer) -> None:
+        """Ask by another method or for another extent, or say why that needs Run."""
         try:
             question = self._run.ask()
         except SegGradCamError as error:
@@ -88,7 +94,7 @@ class LiveControl(QObject):
         if why_not:
             self._tell(why_not)
         else:
-            self._start(question, asked, explainer)
+            self._start(lambda cancel: answer_at_once(question, asked, explainer, cancel))
 
     def _tell(self, why_not: str) -> None:
         """Say why what is chosen is not what is shown."""
@@ -101,26 +107,30 @@ class LiveControl(QObject):
             self._run.say(sentence(asked.explanation))
         self._told = ""
 
-    def _start(self, question: Question, asked: Answer, explainer: Any) -> None:
+    def _start(self, make: Callable[[Cancel], Answer]) -> None:
+        """Show an answer that a thread makes."""
         prepare = self._compare.prepare
 
         def work(_progress: Progress, cancel: Cancel) -> tuple[Answer, Prepared]:
-            result = answer_at_once(question, asked, explainer, cancel)
+            result = make(cancel)
             return result, prepare(result)
 
-        self._job = Job("computing another method", work)
+        self._job = Job("computing other maps", work)
         self._job.succeeded.connect(self._on_answer)
         self._job.failed.connect(self._on_failed)
         self._job.ended.connect(self._on_ended)
         self._job.start_and_wait()
 
     def _on_answer(self, made: tuple[Answer, Prepared]) -> None:
-        if self._run.running:  # a newer question, which has everything that this one asked
+        # Of a newer question, which has everything that this one asked; or all was cleared.
+        if self._run.running or self._compare.answer is None:
             return
         result, prepared = made
+        is_new = result is not self._compare.answer
         if self._compare.show_values(result, prepared):
-            self._run.say(sentence(result.explanation))
-            self.answered.emit(result)
+            if is_new:
+                self._run.say(sentence(result.explanation))
+                self.answered.emit(result)
         else:
             self._run.deliver(result)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -74,6 +75,13 @@ class RunControl(QObject):
         section.run_requested.connect(self.run)
         section.cancel_requested.connect(self.cancel)
         layers_section.selection_changed.connect(self.refresh)
+        for asked in (
+            region_section.region_changed,
+            region_section.target_changed,
+            layers_section.selection_changed,
+            method.changed,
+        ):
+            asked.connect(self._forget_error)
         for control in controls:
             control.changed.connect(self.refresh)
 
@@ -170,6 +178,12 @@ class RunControl(QObject):
             self.results.finish(self._run_id)
             self._delivery.stop()
 
+    def clear(self) -> None:
+        """Add no more heatmaps of the last answer, and say nothing of it any more."""
+        if self._delivery is not None:
+            self._delivery.stop()
+        self.say("")
+
     def stop(self) -> None:
         """Give everything up; the dock is closing."""
         self._again = False
@@ -195,7 +209,8 @@ class RunControl(QObject):
         return self._section.note.text()
 
     def deliver(self, result: Answer) -> None:
-        """Hand an answer to the viewer, a layer per turn of the event loop."""
+        """Hand an answer to the viewer in place of the last, a layer per turn of the event loop."""
+        result = replace(result, question=replace(result.question, keep=False))
         self._run_id = result.question.run_id
         self._section.show_running(0, 0, "Starting")
         self._on_answer(result)
@@ -203,13 +218,14 @@ class RunControl(QObject):
 
     def _on_answer(self, result: Answer) -> None:
         self.delivering.emit(result)
-        self._delivery = Delivery(self._steps(result), self)
+        # Heatmaps or signed maps, for all layers alike; other looks may change on the way.
+        self._delivery = Delivery(self._steps(result, self.looks().signed), self)
         self._delivery.progressed.connect(self._on_delivered)
         self._delivery.failed.connect(self._on_failed)
         self._delivery.ended.connect(self._on_delivery_ended)
         self._delivery.start()
 
-    def _steps(self, result: Answer) -> Iterator[tuple[int, int]]:
+    def _steps(self, result: Answer, signed: bool) -> Iterator[tuple[int, int]]:
         """Add one napari layer per step."""
         question, explanation = result.question, result.explanation
         missing = [layer for layer in question.plan.layers if layer not in self._viewer.layers]
@@ -222,7 +238,7 @@ class RunControl(QObject):
         self.results.start(question.run_id, question.keep)
         yield 0, total
         for done, name in enumerate(explanation.layers, start=1):
-            looks = self.looks()
+            looks = replace(self.looks(), signed=signed)
             self.results.add_heatmap(explanation, name, result.image, question.run_id, looks)
             yield done, total
         self.results.add_region(explanation, result.image, question.run_id)
@@ -239,6 +255,11 @@ class RunControl(QObject):
         if not isinstance(error, SegGradCamError):
             log.error("A run failed.", exc_info=error)
             notifications.show_error(f"The heatmaps could not be made: {error}")
+
+    def _forget_error(self) -> None:
+        """Take back what went wrong, where something else is asked now."""
+        if self._section.note.level == "error":
+            self.say("")
 
     def _on_cancelled(self) -> None:
         self._section.note.say("Cancelled; the viewer is as it was.", "hint")

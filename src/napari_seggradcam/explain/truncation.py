@@ -34,8 +34,13 @@ NOTHING_KEPT = (
     "Look at it without truncation."
 )
 
-# Of a double; the others, exponent and eight bits of the fraction, are the level.
-_BITS_IN_LEVEL = 44
+# Of the 31 bits of a positive float; the others, exponent and four bits of the fraction, are the
+# level.
+_BITS_IN_LEVEL = 19
+_LEVELS = 1 << 31 - _BITS_IN_LEVEL
+
+# Masses that are worked on together: what is made of them stays in the cache.
+_AT_ONCE = 1 << 15
 
 SUPPORT, MASS, DISTANCE = "support", "mass", "distance"
 
@@ -90,7 +95,7 @@ class Truncation:
 
 def extent_of(
     truncate: Truncation,
-    mass: NDArray[np.float64] | None,
+    mass: NDArray[np.floating[Any]] | None,
     gradient: LayerGradient,
     region: OutputRegion,
     layer: NetworkLayer,
@@ -136,7 +141,7 @@ def extent_of(
     return kept, None
 
 
-def largest_mass(mass: NDArray[np.float64], share: float) -> Mask:
+def largest_mass(mass: NDArray[np.floating[Any]], share: float) -> Mask:
     """The smallest set of positions with a share of all mass; of equals the first.
 
     Parameters
@@ -146,25 +151,35 @@ def largest_mass(mass: NDArray[np.float64], share: float) -> Mask:
     share
         Above 0, at most 1.
     """
-    found = mass[mass > 0]
-    if not found.size:
+    parts = [mass.ravel()[i : i + _AT_ONCE] for i in range(0, mass.size, _AT_ONCE)]
+    by_level = np.zeros(_LEVELS)
+    for part in parts:
+        by_level += np.bincount(_levels_of(part), part, _LEVELS)
+    sums = np.cumsum(by_level[::-1])
+    if not sums[-1]:
         return np.zeros(mass.shape, bool)
-    # The bits of positive floats are in the order of the floats: the first of them make levels, of
-    # which one alone has to be sorted.
-    levels = found.view(np.int64) >> _BITS_IN_LEVEL
-    levels -= levels.min()
-    sums = np.cumsum(np.bincount(levels, found)[::-1])
     # Rounding may leave the sum of a share of 1 below what is asked for.
     wanted = share * sums[-1] * (1 - 1e-12)
     whole = int(np.searchsorted(sums, wanted))
-    falling = np.sort(found[levels == sums.size - 1 - whole])[::-1]
+    level = _LEVELS - 1 - whole
+    # One level alone has to be sorted.
+    falling = np.sort(np.concatenate([part[_levels_of(part) == level] for part in parts]))[::-1]
     rest = wanted - (sums[whole - 1] if whole else 0.0)
-    last = min(int(np.searchsorted(np.cumsum(falling), rest)), falling.size - 1)
+    last = min(int(np.searchsorted(np.cumsum(falling, dtype=float), rest)), falling.size - 1)
     least = falling[last]
     kept: Mask = mass > least
     equals = np.flatnonzero(mass == least)
     kept.ravel()[equals[: np.count_nonzero(falling[: last + 1] == least)]] = True
     return kept
+
+
+def _levels_of(mass: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
+    """Numbers that are in the order of the masses, of which some share one.
+
+    They are the first bits of floats, whose bits are in the order of the floats.
+    """
+    bits = mass.astype(np.float32, copy=False).view(np.int32)
+    return np.right_shift(bits, _BITS_IN_LEVEL)
 
 
 def within_reach(

@@ -31,24 +31,20 @@ class LayerAnswer:
     empty
         Why there are no weights, or None.
     mass
-        Σ_k |dS/dA_k A_k| at every position, float64; None where nobody asked.
+        Σ_k |dS/dA_k A_k| at every position, of the type of the map; None where nobody asked.
     """
 
     signed: NDArray[np.floating[Any]]
     weights: NDArray[np.floating[Any]]
     empty: str | None
-    mass: NDArray[np.float64] | None = None
+    mass: NDArray[np.floating[Any]] | None = None
 
     @classmethod
     def blank(cls, weights: Weights, shape: LayerShape, with_mass: bool = False) -> "LayerAnswer":
         """Answer whose maps are zero, to be filled by `fill`."""
-        dtype = shape.answer_dtype
-        return cls(
-            np.zeros(shape.spatial, torch.empty(0, dtype=dtype).numpy().dtype),
-            weights.alpha.to(dtype).numpy(),
-            weights.empty,
-            np.zeros(shape.spatial) if with_mass else None,
-        )
+        alpha = weights.alpha.to(shape.answer_dtype).numpy()
+        signed, *mass = (np.zeros(shape.spatial, alpha.dtype) for _ in range(1 + with_mass))
+        return cls(signed, alpha, weights.empty, *mass)
 
 
 def fill(

@@ -126,6 +126,12 @@ def test_mass_is_the_smallest_set_with_that_share(mass: np.ndarray, share: float
     assert mass[kept].min() >= mass[~kept].max(initial=0)
 
 
+def test_what_is_no_number_has_no_mass() -> None:
+    kept = largest_mass(np.array([1, 2, np.nan, 3, 0], np.float32), 0.8)
+    assert kept.tolist() == [False, True, False, True, False]
+    assert not largest_mass(np.array([np.nan, 0]), 0.8).any()
+
+
 def test_mass_goes_by_what_is_summed(explainer: sgc.Explainer) -> None:
     region = np.zeros(explainer.image_shape, bool)
     region[(slice(8, 12),) * region.ndim] = True

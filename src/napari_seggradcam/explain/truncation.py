@@ -151,7 +151,9 @@ def largest_mass(mass: NDArray[np.floating[Any]], share: float) -> Mask:
     share
         Above 0, at most 1.
     """
-    parts = [mass.ravel()[i : i + _AT_ONCE] for i in range(0, mass.size, _AT_ONCE)]
+    flat = mass.ravel()
+    # What is no number, as half precision may make it, has no mass.
+    parts = [np.fmax(flat[i : i + _AT_ONCE], 0) for i in range(0, flat.size, _AT_ONCE)]
     by_level = np.zeros(_LEVELS)
     for part in parts:
         by_level += np.bincount(_levels_of(part), part, _LEVELS)
